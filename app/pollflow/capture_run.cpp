@@ -1,0 +1,168 @@
+#include "capture_run.hpp"
+
+#include <fmt/format.h>
+#include <rte_launch.h>
+#include <rte_lcore.h>
+#include <rte_malloc.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <random>
+
+#include "failure.hpp"
+#include "signals.hpp"
+
+namespace pollflow::app {
+namespace {
+
+constexpr uint16_t capture_port_id = 0;
+constexpr size_t cache_line_bytes = 64;
+
+// The first packet of a capture is not always its earliest; SysUptime of one a little earlier shall
+// not wrap.
+constexpr int64_t boot_before_first_packet_ms = 60'000;
+
+uint64_t monotonic_ns() {
+  return static_cast<uint64_t>(std::chrono::steady_clock::now().time_since_epoch() /
+                               std::chrono::nanoseconds{1});
+}
+
+uint64_t draw_secret() {
+  std::random_device device;
+  return uint64_t{device()} << 32 | device();
+}
+
+uint16_t in_if(const Options& options) {
+  const auto set = options.ifindex.find(capture_port_id);
+  return set != options.ifindex.end() ? set->second : static_cast<uint16_t>(capture_port_id + 1);
+}
+
+pipeline::ExportLoop::Options export_options(const Options& options,
+                                             const port::CaptureFile& file) {
+  return {.assembler = options.assembler,
+          .boot_ms = file.first_packet_ms() - boot_before_first_packet_ms,
+          .export_delay_ms = options.export_delay_ms,
+          .export_rate = options.export_rate};
+}
+
+}  // namespace
+
+void CaptureRun::FreeEalMemory::operator()(std::byte* memory) const noexcept {
+  rte_free(memory);
+}
+
+size_t CaptureRun::bytes_needed(const Options& options) {
+  return flow::FlowTable::bytes_needed(options.flows) + port::CapturePort::bytes_needed() +
+         pipeline::ExpiryRing::bytes_needed();
+}
+
+std::byte* CaptureRun::allocate_table(size_t bytes) {
+  void* memory = rte_zmalloc("flow table", bytes, cache_line_bytes);
+  if (memory != nullptr) return static_cast<std::byte*>(memory);
+  throw Failure(
+      ExitCode::no_device,
+      fmt::format(
+          "no memory for a flow table of {} bytes; lower --max-flows, or leave out EAL's -m",
+          bytes));
+}
+
+CaptureRun::CaptureRun(const Options& options, const port::CaptureFile& file,
+                       pipeline::Outputs& outputs)
+    : table_memory_(allocate_table(flow::FlowTable::bytes_needed(options.flows))),
+      port_(capture_port_id),
+      table_({.flows_max = options.flows,
+              .rules = options.expiry,
+              .hash_secret = options.hash_secret ? *options.hash_secret : draw_secret()},
+             {table_memory_.get(), flow::FlowTable::bytes_needed(options.flows)}),
+      ring_("expiry_0", SOCKET_ID_ANY),
+      rings_{&ring_},
+      worker_({.link = file.link(), .in_if = in_if(options)}, table_, ring_),
+      exporter_(export_options(options, file), rings_, outputs),
+      progress_line_(file.bytes(), file.record_overhead_bytes()) {}
+
+void CaptureRun::run(const LcorePlan& plan) {
+  const auto roles_of = [&](unsigned lcore) {
+    return Roles{.run = this,
+                 .control = lcore == plan.control,
+                 .work = lcore == plan.worker,
+                 .export_records = lcore == plan.exporter};
+  };
+  Roles work = roles_of(plan.worker);
+  Roles exporting = roles_of(plan.exporter);
+  if (!work.control) rte_eal_remote_launch(take_turns, &work, plan.worker);
+  if (!exporting.control && !exporting.work)
+    rte_eal_remote_launch(take_turns, &exporting, plan.exporter);
+  take_turns(roles_of(plan.control));
+  rte_eal_mp_wait_lcore();
+  progress_line_.clear();
+}
+
+int CaptureRun::take_turns(void* roles) {
+  const auto* mine = static_cast<const Roles*>(roles);
+  mine->run->take_turns(*mine);
+  return 0;
+}
+
+// Each role has its turn until everything is exported: that is all the scheduling there is.
+void CaptureRun::take_turns(const Roles& roles) {
+  while (!export_done_.load(std::memory_order_acquire)) {
+    if (roles.work) work_turn();
+    if (roles.export_records) export_turn();
+    if (roles.control) control_turn();
+  }
+}
+
+void CaptureRun::work_turn() {
+  if (worker_done_.load(std::memory_order_relaxed)) return;
+  if (stop_requested_.load(std::memory_order_relaxed)) port_.stop();
+  if (port_.ended()) {
+    if (worker_.flush(now_ms_)) worker_done_.store(true, std::memory_order_release);
+  } else if (worker_.has_room()) {
+    const port::Burst burst = port_.receive();
+    now_ms_ = burst.now_ms;
+    worker_.process(burst);
+  }
+  progress_.packets.store(worker_.counters().received.packets, std::memory_order_relaxed);
+  progress_.octets.store(worker_.counters().received.octets, std::memory_order_relaxed);
+  progress_.flows.store(table_.flows(), std::memory_order_relaxed);
+}
+
+void CaptureRun::export_turn() {
+  const uint64_t now_ns = monotonic_ns();
+  if (!worker_done_.load(std::memory_order_acquire)) {
+    exporter_.turn(pipeline::ExportLoop::no_clock, now_ns);
+    return;
+  }
+  if (!lost_noted_) exporter_.note_lost(worker_.counters().lost_sum().records);
+  lost_noted_ = true;
+  if (exporter_.finish(pipeline::ExportLoop::no_clock, now_ns))
+    export_done_.store(true, std::memory_order_release);
+}
+
+void CaptureRun::control_turn() {
+  const int stops = stop_signals();
+  if (stops > 0) stop_requested_.store(true, std::memory_order_relaxed);
+  if (stops > 1) abandon();
+  progress_line_.update(progress_, monotonic_ns());
+}
+
+void CaptureRun::abandon() {
+  progress_line_.clear();
+  fmt::print(stderr,
+             "pollflow: stopped at once by a second signal: about {} flows in the tables were not "
+             "exported\n",
+             progress_.flows.load(std::memory_order_relaxed) + ring_.count());
+  std::fflush(stderr);
+  _exit(static_cast<int>(ExitCode::failed));
+}
+
+flow::Ledger CaptureRun::ledger() const {
+  return {.ports = {port_.counters()},
+          .workers = worker_.counters(),
+          .in_tables = table_.walk(),
+          .flows_high_water = table_.flows_high_water(),
+          .ring_records = ring_.count() + exporter_.waiting(),
+          .exported = exporter_.counters()};
+}
+
+}  // namespace pollflow::app

@@ -1,0 +1,64 @@
+#include "eal_arguments.hpp"
+
+#include <fmt/format.h>
+#include <sched.h>
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+
+namespace pollflow::app {
+namespace {
+
+constexpr size_t mib = size_t{1} << 20;
+// EAL's own structures, and what its heap loses to alignment and element headers.
+constexpr size_t eal_memory_bytes = 24 * mib;
+
+bool lays_out_lcores(const std::string& argument) {
+  constexpr std::array<std::string_view, 3> options = {"-l", "-c", "--lcores"};
+  return std::ranges::any_of(options,
+                             [&](std::string_view option) { return argument.starts_with(option); });
+}
+
+std::string list_of(const std::vector<unsigned>& cpus) {
+  std::string list;
+  for (const unsigned cpu : cpus) {
+    if (!list.empty()) list += ',';
+    list += std::to_string(cpu);
+  }
+  return list;
+}
+
+}  // namespace
+
+std::vector<unsigned> allowed_cpus() {
+  cpu_set_t set;
+  std::vector<unsigned> cpus;
+  if (sched_getaffinity(0, sizeof(set), &set) != 0) return {0};
+  for (unsigned cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
+    if (CPU_ISSET(cpu, &set)) cpus.push_back(cpu);
+  }
+  return cpus;
+}
+
+std::vector<std::string> eal_arguments(const CaptureNeeds& needs) {
+  const size_t memory_mib = (needs.memory_bytes + eal_memory_bytes + mib - 1) / mib;
+  std::vector<std::string> arguments = {"pollflow",
+                                        "--no-huge",
+                                        "--no-shconf",
+                                        "--no-telemetry",
+                                        "--no-pci",
+                                        "-m",
+                                        fmt::to_string(memory_mib),
+                                        "--vdev",
+                                        needs.vdev};
+  if (std::ranges::none_of(needs.operator_arguments, lays_out_lcores)) {
+    // One lcore, free to run on any of the CPUs: nothing is gained by pinning what reads a file.
+    arguments.insert(arguments.end(), {"--lcores", fmt::format("0@({})", list_of(needs.cpus))});
+  }
+  arguments.insert(arguments.end(), needs.operator_arguments.begin(),
+                   needs.operator_arguments.end());
+  return arguments;
+}
+
+}  // namespace pollflow::app

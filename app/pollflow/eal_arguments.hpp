@@ -1,0 +1,24 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace pollflow::app {
+
+// What EAL has to provide for a run over a capture.
+struct CaptureNeeds {
+  std::string vdev;                             // of the capture's port
+  size_t memory_bytes;                          // that pools, tables and rings take
+  std::vector<unsigned> cpus;                   // that this process may run on
+  std::vector<std::string> operator_arguments;  // what stood before "--" on the command line
+};
+
+// The CPUs that the calling thread may run on.
+std::vector<unsigned> allowed_cpus();
+
+// The argument vector for rte_eal_init(): no huge pages, no PCI, no files left behind, one lcore
+// unless the operator lays out more. The operator's own arguments come last. The only place that
+// builds one.
+std::vector<std::string> eal_arguments(const CaptureNeeds& needs);
+
+}  // namespace pollflow::app

@@ -1,0 +1,310 @@
+#include "options.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <boost/program_options.hpp>
+#include <charconv>
+#include <filesystem>
+#include <fstream>
+#include <set>
+#include <sstream>
+#include <string_view>
+
+#include "failure.hpp"
+
+namespace po = boost::program_options;
+
+namespace pollflow::app {
+namespace {
+
+// What is wrong with a value, to be put behind the option's name.
+struct BadValue : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+template <typename Number>
+Number number(std::string_view text, Number min, Number max) {
+  Number value{};
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{} || end != text.data() + text.size() || value < min || value > max) {
+    throw BadValue(fmt::format("'{}' is not a whole number from {} to {}", text, min, max));
+  }
+  return value;
+}
+
+int64_t seconds_in_ms(const std::string& text) {
+  return number<int64_t>(text, 1, timeout_s_max) * 1000;
+}
+
+exporter::CollectorAddress collector_address(const std::string& text) {
+  const size_t colon = text.rfind(':');
+  if (colon == std::string::npos || colon == 0) {
+    throw BadValue(fmt::format("'{}' is not HOST:PORT, such as 192.0.2.1:2055", text));
+  }
+  std::string host = text.substr(0, colon);
+  const std::string port = text.substr(colon + 1);
+  if (host.front() == '[' && host.back() == ']') {
+    host = host.substr(1, host.size() - 2);
+  } else if (host.find(':') != std::string::npos) {
+    throw BadValue(
+        fmt::format("'{}': an IPv6 address stands in brackets, such as [2001:db8::1]:2055", text));
+  }
+  if (host.empty()) throw BadValue(fmt::format("'{}' names no host", text));
+  try {
+    return {host, fmt::to_string(number<uint16_t>(port, 1, UINT16_MAX))};
+  } catch (const BadValue& bad) {
+    throw BadValue(fmt::format("port {}", bad.what()));
+  }
+}
+
+void set_ifindex(Options& options, const std::string& text) {
+  const size_t equals = text.find('=');
+  if (equals == std::string::npos)
+    throw BadValue(fmt::format("'{}' is not PORT=INDEX, such as 0=12", text));
+  const auto port = number<uint16_t>(std::string_view(text).substr(0, equals), 0, UINT16_MAX - 1);
+  const auto index = number<uint16_t>(std::string_view(text).substr(equals + 1), 1, UINT16_MAX);
+  if (!options.ifindex.emplace(port, index).second)
+    throw BadValue(fmt::format("port {} has one already", port));
+}
+
+bool truth(const std::string& text) {
+  if (text == "true") return true;
+  if (text == "false") return false;
+  throw BadValue(fmt::format("'{}' is neither true nor false", text));
+}
+
+std::string file_name(const std::string& text) {
+  if (text.empty()) throw BadValue("names no file");
+  return text;
+}
+
+struct Setting {
+  const char* name;
+  const char* argument;  // how --help calls the value; nullptr: a switch
+  const char* help;
+  void (*apply)(Options&, const std::string& value);  // throws BadValue
+  bool repeatable = false;
+  bool in_file = true;
+};
+
+constexpr std::array settings = {
+    Setting{"read", "FILE", "read a capture in capture time, flush, print the ledger, exit",
+            [](Options& o, const std::string& v) { o.read = file_name(v); }},
+    Setting{"collector", "HOST:PORT", "send NetFlow v5 there; repeat to replicate",
+            [](Options& o, const std::string& v) { o.collectors.push_back(collector_address(v)); },
+            true},
+    Setting{"flows-out", "FILE", "write each exported record as CSV, - for standard output",
+            [](Options& o, const std::string& v) { o.flows_out = file_name(v); }},
+    Setting{
+        "inactive-timeout", "S", "a flow ends after S seconds without a packet (15)",
+        [](Options& o, const std::string& v) { o.expiry.inactive_timeout_ms = seconds_in_ms(v); }},
+    Setting{
+        "active-timeout", "S", "a flow is exported once it is S seconds old (1800)",
+        [](Options& o, const std::string& v) { o.expiry.active_timeout_ms = seconds_in_ms(v); }},
+    Setting{"hold-idle", nullptr,
+            "keep idle flows of more than 4 packets until tables are 3/4 full",
+            [](Options& o, const std::string& v) { o.expiry.hold_idle = truth(v); }},
+    Setting{"max-flows", "N", "flows held in all tables together (1048576)",
+            [](Options& o, const std::string& v) { o.flows = number(v, flows_min, flows_max); }},
+    Setting{"engine-type", "N", "engine type in the v5 header (0)",
+            [](Options& o, const std::string& v) {
+              o.assembler.engine_type = number<uint8_t>(v, 0, UINT8_MAX);
+            }},
+    Setting{"engine-id", "N", "engine id in the v5 header (0)",
+            [](Options& o, const std::string& v) {
+              o.assembler.engine_id = number<uint8_t>(v, 0, UINT8_MAX);
+            }},
+    Setting{"ifindex", "PORT=INDEX", "input ifindex of a port (port number + 1)", set_ifindex,
+            true},
+    Setting{"export-delay", "MS", "a partial datagram leaves after MS milliseconds (1000)",
+            [](Options& o, const std::string& v) {
+              o.export_delay_ms = number<int64_t>(v, 0, 3'600'000);
+            }},
+    Setting{"export-rate", "N", "at most N records a second, 0: no limit (0)",
+            [](Options& o, const std::string& v) {
+              o.export_rate = number<uint64_t>(v, 0, 1'000'000'000);
+            }},
+    Setting{"max-records", "N", "at most N records in a datagram, 1 to 30 (30)",
+            [](Options& o, const std::string& v) {
+              o.assembler.records_max = number<unsigned>(v, 1, netflow::v5_records_max);
+            }},
+    Setting{"hash-seed", "random|N", "the tables' secret (0 with --read)",
+            [](Options& o, const std::string& v) {
+              if (v == "random") {
+                o.hash_secret.reset();
+              } else {
+                o.hash_secret = number<uint64_t>(v, 0, UINT64_MAX);
+              }
+            }},
+    Setting{"ledger", "FILE", "write the ledger as JSON at exit, - for standard output",
+            [](Options& o, const std::string& v) { o.ledger = file_name(v); }},
+    Setting{"config", "FILE", "read options from FILE; the command line wins",
+            [](Options& o, const std::string& v) { o.config = file_name(v); }, false, false},
+    Setting{"check-config", nullptr, "check options and configuration file, then exit",
+            [](Options& o, const std::string& v) { o.check_config = truth(v); }, false, false},
+    Setting{"help", nullptr, "print this",
+            [](Options& o, const std::string& v) { o.help = truth(v); }, false, false},
+    Setting{"version", nullptr, "print the version",
+            [](Options& o, const std::string& v) { o.version = truth(v); }, false, false},
+};
+
+po::options_description description(bool for_file) {
+  po::options_description all{"Options", 100, 60};
+  for (const Setting& setting : settings) {
+    if (for_file && !setting.in_file) continue;
+    if (setting.argument == nullptr && !for_file) {
+      all.add_options()(setting.name, setting.help);
+    } else {
+      auto* value = po::value<std::string>();
+      if (setting.argument != nullptr) value->value_name(setting.argument);
+      all.add_options()(setting.name, value, setting.help);
+    }
+  }
+  return all;
+}
+
+// Applies what was parsed, in its order; `where` names the configuration file.
+void apply(const po::parsed_options& parsed, const std::string& where, ExitCode code,
+           Options& options) {
+  std::set<std::string> seen;
+  for (const po::option& given : parsed.options) {
+    const auto* setting = std::ranges::find_if(
+        settings, [&](const Setting& s) { return s.name == given.string_key; });
+    if (setting == settings.end() || given.unregistered) {
+      throw Failure(
+          code, fmt::format("{}unknown key '{}'; the keys are the long options of pollflow --help",
+                            where, given.string_key));
+    }
+    if (!seen.insert(given.string_key).second && !setting->repeatable) {
+      throw Failure(code,
+                    fmt::format("{}--{} is given twice; once is enough", where, setting->name));
+    }
+    try {
+      setting->apply(options, given.value.empty() ? "true" : given.value.front());
+    } catch (const BadValue& bad) {
+      throw Failure(code, fmt::format("{}--{}: {}", where, setting->name, bad.what()));
+    }
+  }
+}
+
+po::parsed_options parse_arguments(const std::vector<std::string>& arguments) {
+  namespace style = po::command_line_style;
+  try {
+    const po::options_description all = description(false);
+    // No description of positional arguments: they are collected, to be named below.
+    po::parsed_options parsed = po::command_line_parser(arguments)
+                                    .options(all)
+                                    .style(style::unix_style & ~style::allow_guessing)
+                                    .run();
+    for (const po::option& given : parsed.options) {
+      if (given.position_key < 0) continue;
+      throw Failure(
+          ExitCode::usage,
+          fmt::format("what is '{}'? A capture is given by --read FILE; EAL options stand "
+                      "before -- (see pollflow --help)",
+                      given.value.front()));
+    }
+    return parsed;
+  } catch (const po::error& error) {
+    throw Failure(ExitCode::usage, fmt::format("{} (see pollflow --help)", error.what()));
+  }
+}
+
+po::parsed_options parse_file(const std::string& path) {
+  std::ifstream file(path);
+  std::stringstream text;
+  if (!file || !(text << file.rdbuf())) {
+    throw Failure(
+        ExitCode::configuration,
+        fmt::format("--config {}: cannot be read; give a file of lines key = value", path));
+  }
+  try {
+    const po::options_description keys = description(true);
+    return po::parse_config_file(text, keys, true);
+  } catch (const po::error& error) {
+    throw Failure(ExitCode::configuration,
+                  fmt::format("--config {}: {}; a line is key = value", path, error.what()));
+  }
+}
+
+bool same_file(const std::string& a, const std::string& b) {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  if (fs::is_other(fs::status(a, error))) return false;  // such as /dev/null
+  if (fs::equivalent(a, b, error)) return true;
+  const fs::path whole_a = fs::weakly_canonical(a, error);
+  return !error && whole_a == fs::weakly_canonical(b, error) && !error;
+}
+
+// Options that are each right and do not go together.
+void check_together(const Options& options) {
+  const bool both_out = !options.flows_out.empty() && !options.ledger.empty();
+  if (both_out && options.flows_out == "-" && options.ledger == "-") {
+    throw Failure(ExitCode::usage,
+                  "--flows-out and --ledger cannot both be written to standard output; "
+                  "give one of them a file");
+  }
+  if (both_out && options.flows_out != "-" && same_file(options.flows_out, options.ledger)) {
+    throw Failure(ExitCode::usage,
+                  fmt::format("--flows-out and --ledger are the same file, {}; give each its own",
+                              options.ledger));
+  }
+  for (const std::string& output : {options.flows_out, options.ledger}) {
+    if (options.read.empty() || output.empty() || output == "-" || !same_file(output, options.read))
+      continue;
+    throw Failure(
+        ExitCode::usage,
+        fmt::format("{} is the capture that --read reads; writing to it would destroy it", output));
+  }
+  for (const auto& [port, index] : options.ifindex) {
+    if (options.read.empty() || port == 0) continue;
+    throw Failure(ExitCode::usage,
+                  fmt::format("--ifindex {}={}: with --read there is port 0 only", port, index));
+  }
+}
+
+}  // namespace
+
+CommandLine parse_command_line(const std::vector<std::string>& arguments) {
+  CommandLine line;
+  const auto separator = std::ranges::find(arguments, "--");
+  const bool has_eal = separator != arguments.end();
+  if (has_eal) line.eal.assign(arguments.begin(), separator);
+  const po::parsed_options given =
+      parse_arguments({has_eal ? separator + 1 : arguments.begin(), arguments.end()});
+
+  // The command line twice: first for --config, then again to win over what the file says.
+  Options from_line;
+  apply(given, "", ExitCode::usage, from_line);
+  line.options = from_line;
+  if (!from_line.config.empty()) {
+    line.options = {};
+    apply(parse_file(from_line.config), fmt::format("--config {}: ", from_line.config),
+          ExitCode::configuration, line.options);
+    if (!from_line.collectors.empty()) line.options.collectors.clear();
+    for (const auto& [port, index] : from_line.ifindex)
+      line.options.ifindex.erase(port);
+    apply(given, "", ExitCode::usage, line.options);
+  }
+  check_together(line.options);
+  return line;
+}
+
+std::string help_text() {
+  std::ostringstream options;
+  options << description(false);
+  return "pollflow turns packets into NetFlow v5, unsampled, and accounts for every one of "
+         "them.\n\n"
+         "  pollflow --read FILE.pcap [options]                  a capture: no NIC, no huge pages, "
+         "no root\n"
+         "  pollflow [EAL options] -- --read FILE.pcap [options]  the same, lcores laid out by "
+         "EAL\n\n" +
+         options.str() +
+         "\nExit codes: 0 done, 1 failed at run time or ledger does not add up, 64 usage, 66 no "
+         "such input,\n"
+         "69 no device, 73 cannot create output, 77 permission, 78 configuration.\n";
+}
+
+}  // namespace pollflow::app

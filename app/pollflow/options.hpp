@@ -1,0 +1,55 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "exporter/collector.hpp"
+#include "flow/expiry.hpp"
+#include "netflow/assembler.hpp"
+
+namespace pollflow::app {
+
+inline constexpr size_t flows_min = 1;
+inline constexpr size_t flows_max = size_t{1} << 30;
+// A flow's times must be told apart within half of SysUptime's 32 bits of milliseconds.
+inline constexpr int64_t timeout_s_max = INT32_MAX / 1000;
+
+// What the command line and the configuration file ask for; docs/reference/options.md.
+struct Options {
+  bool help = false;
+  bool version = false;
+  bool check_config = false;
+  std::string config;  // file, empty: none
+
+  std::string read;  // capture file, empty: none
+  std::vector<exporter::CollectorAddress> collectors;
+  std::string flows_out;  // file, "-" standard output, empty: none
+  std::string ledger;     // likewise
+
+  flow::ExpiryRules expiry;
+  size_t flows = size_t{1} << 20;
+  netflow::AssemblerOptions assembler;
+  std::map<uint16_t, uint16_t> ifindex;  // by port
+  int64_t export_delay_ms = 1000;
+  uint64_t export_rate = 0;                 // records per second, 0: no limit
+  std::optional<uint64_t> hash_secret = 0;  // absent: drawn at random
+};
+
+// A command line taken apart: EAL's part stands before "--".
+struct CommandLine {
+  std::vector<std::string> eal;
+  Options options;
+};
+
+// Reads the command line and the configuration file it names; throws Failure (usage or
+// configuration) with the option, what is wrong with its value, and what would be right.
+CommandLine parse_command_line(const std::vector<std::string>& arguments);
+
+// What --help prints.
+std::string help_text();
+
+}  // namespace pollflow::app

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <array>
+#include <bit>
+#include <cstdint>
+
+#include "packet/flow_key.hpp"
+
+namespace pollflow::flow {
+
+// Keyed hash of a flow key: two folded 64 x 64 -> 128 bit multiplications (the step that wyhash and
+// aHash are built from), each input masked with its own secret word. Without the secret a sender
+// cannot tell which keys share a bucket. Identity is never decided by it: the table compares keys.
+class FlowHash {
+ public:
+  explicit FlowHash(uint64_t secret) noexcept {
+    for (uint64_t& word : words_)
+      word = split_mix(secret);
+  }
+
+  uint64_t operator()(const packet::FlowKey& key) const noexcept {
+    const auto [low, high] = std::bit_cast<std::array<uint64_t, 2>>(key);
+    const uint64_t folded = fold(low ^ words_[0], high ^ words_[1]);
+    return fold(folded ^ words_[2], words_[3] | 1);
+  }
+
+ private:
+  static uint64_t fold(uint64_t a, uint64_t b) noexcept {
+    __extension__ using Wide = unsigned __int128;
+    const Wide product = static_cast<Wide>(a) * b;
+    return static_cast<uint64_t>(product) ^ static_cast<uint64_t>(product >> 64);
+  }
+
+  // Vigna's SplitMix64: spreads one secret over several words.
+  static uint64_t split_mix(uint64_t& state) noexcept {
+    state += 0x9e3779b97f4a7c15;
+    uint64_t z = state;
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
+    return z ^ (z >> 31);
+  }
+
+  std::array<uint64_t, 4> words_;
+};
+
+}  // namespace pollflow::flow

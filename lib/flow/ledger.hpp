@@ -1,0 +1,68 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "flow/record.hpp"
+#include "flow/tally.hpp"
+#include "packet/fate.hpp"
+
+namespace pollflow::flow {
+
+// What one worker counted.
+struct WorkerCounters {
+  Tally received;                               // frames and their octets
+  std::array<Tally, packet::fate_count> fates;  // the same frames by what became of them
+  Tally accounted;                              // packets and IPv4 octets put to a flow
+  RecordsByReason expired;                      // records pushed on the ring
+  RecordsByReason lost;                         // records that had no place to go
+
+  [[nodiscard]] RecordTally lost_sum() const noexcept;
+
+  WorkerCounters& operator+=(const WorkerCounters& other) noexcept;
+};
+
+// What the export lcore counted.
+struct ExportCounters {
+  RecordTally taken;  // from the rings
+  RecordTally in_datagram;
+  RecordTally sent;
+  RecordTally lost_send_failed;
+  RecordTally lost_write_failed;
+  uint32_t flow_sequence = 0;
+};
+
+// What a device counted, in packets.
+struct PortCounters {
+  uint16_t port;
+  std::string driver;
+  uint64_t received;
+  uint64_t missed;
+  uint64_t errored;
+  uint64_t rx_nombuf;
+
+  [[nodiscard]] uint64_t offered() const noexcept { return received + missed + errored; }
+};
+
+// The whole account at one quiet moment; docs/reference/ledger.md.
+struct Ledger {
+  std::vector<PortCounters> ports;
+  WorkerCounters workers;  // summed
+  RecordTally in_tables;   // by walking them
+  uint64_t flows_high_water = 0;
+  uint64_t ring_records = 0;  // as the rings count what they hold
+  ExportCounters exported;
+
+  [[nodiscard]] Tally skipped() const noexcept;
+  [[nodiscard]] RecordTally created() const noexcept;
+  [[nodiscard]] RecordTally lost_ring_full() const noexcept { return workers.lost_sum(); }
+  [[nodiscard]] RecordTally lost() const noexcept;
+  [[nodiscard]] RecordTally in_rings() const noexcept;
+
+  // One sentence for each equation that does not hold; empty when all do.
+  [[nodiscard]] std::vector<std::string> broken_equations() const;
+};
+
+}  // namespace pollflow::flow

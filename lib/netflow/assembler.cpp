@@ -1,0 +1,55 @@
+#include "netflow/assembler.hpp"
+
+namespace pollflow::netflow {
+
+void Assembler::add(const flow::Record& record) noexcept {
+  const packet::FlowKey& key = record.key;
+  datagram_.records[count_++] = V5Record{.src_addr = Be32{key.src},
+                                         .dst_addr = Be32{key.dst},
+                                         .next_hop = {},
+                                         .input = Be16{key.in_if},
+                                         .output = {},
+                                         .packets = Be32{record.packets},
+                                         .octets = Be32{record.octets},
+                                         .first = Be32{uptime(record.first_ms)},
+                                         .last = Be32{uptime(record.last_ms)},
+                                         .src_port = Be16{key.src_port},
+                                         .dst_port = Be16{key.dst_port},
+                                         .pad1 = 0,
+                                         .tcp_flags = record.tcp_flags,
+                                         .protocol = key.protocol,
+                                         .tos = key.tos,
+                                         .src_as = {},
+                                         .dst_as = {},
+                                         .src_mask = 0,
+                                         .dst_mask = 0,
+                                         .pad2 = {}};
+}
+
+std::span<const uint8_t> Assembler::seal(int64_t now_ms) noexcept {
+  int64_t secs = now_ms / 1000;
+  int64_t ms = now_ms % 1000;
+  if (ms < 0) {  // before 1970, which a damaged time stamp can be
+    ms += 1000;
+    --secs;
+  }
+  datagram_.header = V5Header{.version = Be16{v5_version},
+                              .count = Be16{static_cast<uint16_t>(count_)},
+                              .sys_uptime = Be32{uptime(now_ms)},
+                              .unix_secs = Be32{static_cast<uint32_t>(secs)},
+                              .unix_nsecs = Be32{static_cast<uint32_t>(ms * 1'000'000)},
+                              .flow_sequence = Be32{flow_sequence_},
+                              .engine_type = options_.engine_type,
+                              .engine_id = options_.engine_id,
+                              .sampling = {}};
+  return {reinterpret_cast<const uint8_t*>(&datagram_),
+          sizeof(V5Header) + count_ * sizeof(V5Record)};
+}
+
+void Assembler::next() noexcept {
+  flow_sequence_ += count_ + skipped_;
+  skipped_ = 0;
+  count_ = 0;
+}
+
+}  // namespace pollflow::netflow

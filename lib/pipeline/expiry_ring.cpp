@@ -1,0 +1,56 @@
+#include "pipeline/expiry_ring.hpp"
+
+#include <fmt/format.h>
+#include <rte_errno.h>
+#include <rte_ring.h>
+#include <rte_ring_elem.h>
+
+#include "failure.hpp"
+
+namespace pollflow::pipeline {
+namespace {
+
+constexpr unsigned ring_size = ExpiryRing::records_max + 1;
+static_assert((ring_size & (ring_size - 1)) == 0, "rte_ring wants a power of two");
+
+}  // namespace
+
+ExpiryRing::ExpiryRing(const std::string& name, int socket)
+    : ring_(rte_ring_create_elem(name.c_str(), sizeof(flow::Record), ring_size, socket,
+                                 RING_F_SP_ENQ | RING_F_SC_DEQ)) {
+  if (ring_ == nullptr) {
+    throw Failure(
+        ExitCode::no_device,
+        fmt::format("no memory for expiry ring {} of {} records ({}); give EAL more memory", name,
+                    records_max, rte_strerror(rte_errno)));
+  }
+}
+
+ExpiryRing::~ExpiryRing() {
+  rte_ring_free(ring_);
+}
+
+size_t ExpiryRing::bytes_needed() noexcept {
+  return static_cast<size_t>(rte_ring_get_memsize_elem(sizeof(flow::Record), ring_size));
+}
+
+unsigned ExpiryRing::room() const noexcept {
+  return rte_ring_free_count(ring_);
+}
+
+unsigned ExpiryRing::count() const noexcept {
+  return rte_ring_count(ring_);
+}
+
+void ExpiryRing::push(std::span<const flow::Record> records) noexcept {
+  if (records.empty()) return;
+  rte_ring_sp_enqueue_bulk_elem(ring_, records.data(), sizeof(flow::Record),
+                                static_cast<unsigned>(records.size()), nullptr);
+}
+
+unsigned ExpiryRing::pop(std::span<flow::Record> records) noexcept {
+  return rte_ring_sc_dequeue_burst_elem(ring_, records.data(), sizeof(flow::Record),
+                                        static_cast<unsigned>(records.size()), nullptr);
+}
+
+}  // namespace pollflow::pipeline

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string>
+
+#include "flow/record.hpp"
+
+struct rte_ring;
+
+namespace pollflow::pipeline {
+
+// Finished flows on their way from one worker to the export lcore: rte_ring with records by value,
+// one producer, one consumer.
+class ExpiryRing {
+ public:
+  static constexpr unsigned records_max = 4095;
+
+  // Allocates on NUMA node `socket`; throws Failure when there is no memory. EAL must be up.
+  ExpiryRing(const std::string& name, int socket);
+  ExpiryRing(const ExpiryRing&) = delete;
+  ExpiryRing& operator=(const ExpiryRing&) = delete;
+  ~ExpiryRing();
+
+  // Bytes of EAL memory that a ring takes.
+  static size_t bytes_needed() noexcept;
+
+  // Producer: records that there is room for (more once the consumer has gone on).
+  [[nodiscard]] unsigned room() const noexcept;
+  // Anyone: records it holds now.
+  [[nodiscard]] unsigned count() const noexcept;
+  // Producer: there must be room for all of them.
+  void push(std::span<const flow::Record> records) noexcept;
+  // Consumer: fills the front of `records`, returns how many.
+  unsigned pop(std::span<flow::Record> records) noexcept;
+
+ private:
+  rte_ring* ring_;
+};
+
+}  // namespace pollflow::pipeline

@@ -1,0 +1,143 @@
+#include "pipeline/export_loop.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace pollflow::pipeline {
+namespace {
+
+// A collector's socket may refuse a datagram this long before it is given up for that collector.
+constexpr uint64_t blocked_ns_max = 1'000'000'000;
+
+}  // namespace
+
+ExportLoop::ExportLoop(const Options& options, std::span<ExpiryRing* const> rings, Outputs& outputs)
+    : options_(options),
+      rings_(rings.begin(), rings.end()),
+      outputs_(outputs),
+      assembler_(options.assembler, options.boot_ms),
+      bucket_(options.export_rate,
+              std::max<uint64_t>(options.assembler.records_max, options.export_rate / 100)) {}
+
+bool ExportLoop::turn(int64_t now_ms, uint64_t monotonic_ns) {
+  now_ms_ = now_ms;
+  if (!send_sealed(monotonic_ns)) return false;
+  const bool busy = waiting() > 0 || refill();
+  while (waiting() > 0) {
+    const flow::Record& record = inbox_[inbox_next_];
+    if (!assembler_.empty() && must_leave_before(record)) {
+      seal(due_ms());
+    } else {
+      ++inbox_next_;
+      accept(record);
+      if (assembler_.full()) seal(now_ms_);
+    }
+    if (!send_sealed(monotonic_ns)) return true;
+  }
+  if (!assembler_.empty() && now_ms_ >= due_ms()) {
+    seal(now_ms_);
+    send_sealed(monotonic_ns);
+  }
+  return busy;
+}
+
+// The datagram under construction has waited its time; or time went back (in a capture) so far that
+// SysUptime, 32 bits of milliseconds, could not place this record beside those before it.
+bool ExportLoop::must_leave_before(const flow::Record& record) const noexcept {
+  return record.left_ms >= due_ms() || record.left_ms < opened_ms_ - INT32_MAX;
+}
+
+// Takes the rings in turn, so that no worker waits behind another.
+bool ExportLoop::refill() noexcept {
+  inbox_next_ = 0;
+  inbox_count_ = 0;
+  for (size_t tried = 0; tried < rings_.size() && inbox_count_ == 0; ++tried) {
+    inbox_count_ = rings_[next_ring_]->pop(inbox_);
+    next_ring_ = (next_ring_ + 1) % rings_.size();
+  }
+  return inbox_count_ > 0;
+}
+
+void ExportLoop::accept(const flow::Record& record) {
+  counters_.taken.add(record.carried());
+  counters_.in_datagram.add(record.carried());
+  const int64_t left_ms = std::max(now_ms_, record.left_ms);
+  if (assembler_.empty()) opened_ms_ = stamp_ms_ = left_ms;
+  stamp_ms_ = std::max(stamp_ms_, left_ms);
+  assembler_.add(record);
+  if (outputs_.csv) lost_writing(outputs_.csv->write(record));
+  if (outputs_.top) outputs_.top->add(record);
+}
+
+void ExportLoop::seal(int64_t when_ms) noexcept {
+  sealed_ = true;
+  paid_ = false;
+  stamp_ms_ = std::max(stamp_ms_, when_ms);
+  blocked_since_ns_ = 0;
+  next_collector_ = 0;
+  taken_by_ = 0;
+}
+
+// True when no datagram is waiting any more.
+bool ExportLoop::send_sealed(uint64_t monotonic_ns) noexcept {
+  if (!sealed_) return true;
+  if (!outputs_.collectors.empty() && !paid_) {
+    paid_ = bucket_.take(assembler_.count(), monotonic_ns);
+    if (!paid_) return false;
+  }
+  // Stamped when sent, which may be later than when it was complete; the same for every collector.
+  if (next_collector_ == 0) stamp_ms_ = std::max(stamp_ms_, now_ms_);
+  const auto datagram = assembler_.seal(stamp_ms_);
+  for (; next_collector_ < outputs_.collectors.size(); ++next_collector_) {
+    exporter::Collector& collector = outputs_.collectors[next_collector_];
+    switch (collector.send(datagram, assembler_.count())) {
+      case exporter::Collector::Outcome::sent:
+        ++taken_by_;
+        break;
+      case exporter::Collector::Outcome::failed:
+        break;
+      case exporter::Collector::Outcome::would_block:
+        if (blocked_since_ns_ == 0) blocked_since_ns_ = monotonic_ns;
+        if (monotonic_ns - blocked_since_ns_ < blocked_ns_max) return false;
+        collector.give_up(assembler_.count());
+        break;
+    }
+    blocked_since_ns_ = 0;
+  }
+  datagram_done();
+  return true;
+}
+
+void ExportLoop::datagram_done() noexcept {
+  const bool lost = !outputs_.collectors.empty() && taken_by_ == 0;
+  (lost ? counters_.lost_send_failed : counters_.sent) += std::exchange(counters_.in_datagram, {});
+  assembler_.next();
+  sealed_ = false;
+}
+
+// Without a collector the file is where records go, so what it lost is lost. The records may be in
+// `sent` already, or still in the datagram, which is then counted as sent when it is done.
+void ExportLoop::lost_writing(const flow::RecordTally& lost) noexcept {
+  if (!outputs_.collectors.empty()) return;
+  counters_.lost_write_failed += lost;
+}
+
+bool ExportLoop::finish(int64_t now_ms, uint64_t monotonic_ns) {
+  turn(now_ms, monotonic_ns);
+  const auto holds_any = [](const ExpiryRing* ring) { return ring->count() > 0; };
+  if (waiting() > 0 || std::ranges::any_of(rings_, holds_any)) return false;
+  if (!sealed_ && !assembler_.empty()) seal(now_ms_);
+  if (!send_sealed(monotonic_ns)) return false;
+  assembler_.next();  // counts what was lost behind the last datagram
+  if (outputs_.csv) lost_writing(outputs_.csv->flush());
+  return true;
+}
+
+flow::ExportCounters ExportLoop::counters() const noexcept {
+  flow::ExportCounters counters = counters_;
+  counters.sent = counters.sent - counters.lost_write_failed;
+  counters.flow_sequence = assembler_.flow_sequence();
+  return counters;
+}
+
+}  // namespace pollflow::pipeline

@@ -1,0 +1,92 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "exporter/collector.hpp"
+#include "exporter/csv_writer.hpp"
+#include "exporter/token_bucket.hpp"
+#include "exporter/top_flows.hpp"
+#include "flow/ledger.hpp"
+#include "netflow/assembler.hpp"
+#include "pipeline/expiry_ring.hpp"
+
+namespace pollflow::pipeline {
+
+// Where records go. Any part may be absent.
+struct Outputs {
+  std::vector<exporter::Collector> collectors;  // each gets the whole stream
+  std::optional<exporter::CsvWriter> csv;
+  std::optional<exporter::TopFlows> top;
+};
+
+// The export lcore's part of the data path: assemble, send. Takes records from the rings and owns
+// the one datagram under construction; with one stream for all collectors they see identical
+// datagrams.
+//
+// In a capture only packets tell the time, so there the clock is what the records carry (left_ms):
+// the same records make the same datagrams on any number of lcores. A live port has its own clock.
+class ExportLoop {
+ public:
+  struct Options {
+    netflow::AssemblerOptions assembler;
+    int64_t boot_ms = 0;             // Unix ms at SysUptime 0
+    int64_t export_delay_ms = 1000;  // a partial datagram leaves after this
+    uint64_t export_rate = 0;        // records per second, 0: no limit
+  };
+
+  ExportLoop(const Options& options, std::span<ExpiryRing* const> rings, Outputs& outputs);
+
+  // One turn: bounded work, never blocks. `now_ms` is Unix time, or no_clock where only records
+  // tell the time; `monotonic_ns` paces sending. True when anything was done.
+  bool turn(int64_t now_ms, uint64_t monotonic_ns);
+  static constexpr int64_t no_clock = INT64_MIN;
+
+  // Records that workers lost before they reached a ring: the sequence steps over them.
+  void note_lost(uint64_t records) noexcept { assembler_.skip(records); }
+
+  // Call after the workers have finished, until it answers true: sends what is left.
+  bool finish(int64_t now_ms, uint64_t monotonic_ns);
+
+  [[nodiscard]] flow::ExportCounters counters() const noexcept;
+  // Records taken from a ring but not yet looked at.
+  [[nodiscard]] size_t waiting() const noexcept { return inbox_count_ - inbox_next_; }
+
+ private:
+  bool refill() noexcept;
+  void accept(const flow::Record& record);
+  [[nodiscard]] bool must_leave_before(const flow::Record& record) const noexcept;
+  [[nodiscard]] int64_t due_ms() const noexcept { return opened_ms_ + options_.export_delay_ms; }
+  void seal(int64_t when_ms) noexcept;
+  bool send_sealed(uint64_t monotonic_ns) noexcept;
+  void datagram_done() noexcept;
+  void lost_writing(const flow::RecordTally& lost) noexcept;
+
+  Options options_;
+  std::vector<ExpiryRing*> rings_;
+  Outputs& outputs_;
+  netflow::Assembler assembler_;
+  exporter::TokenBucket bucket_;
+  flow::ExportCounters counters_;
+
+  int64_t now_ms_ = no_clock;
+  int64_t opened_ms_ = 0;  // when the datagram got its first record
+  int64_t stamp_ms_ = 0;   // the time in its header: not before any of its records
+
+  // A datagram that is complete stays here until each collector took it or was given up on.
+  bool sealed_ = false;
+  bool paid_ = false;  // the token bucket let it go
+  uint64_t blocked_since_ns_ = 0;
+  size_t next_collector_ = 0;
+  unsigned taken_by_ = 0;
+
+  std::array<flow::Record, 64> inbox_;
+  size_t inbox_next_ = 0;
+  size_t inbox_count_ = 0;
+  size_t next_ring_ = 0;
+};
+
+}  // namespace pollflow::pipeline

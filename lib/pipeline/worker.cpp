@@ -1,0 +1,77 @@
+#include "pipeline/worker.hpp"
+
+#include <rte_mbuf.h>
+
+namespace pollflow::pipeline {
+namespace {
+
+// The bytes in which every header lies: in place when they are in the first segment, else gathered
+// into `scratch`.
+std::span<const uint8_t> header_bytes(
+    const rte_mbuf& mbuf, std::array<uint8_t, packet::header_bytes_max>& scratch) noexcept {
+  const size_t wanted = std::min<size_t>(mbuf.pkt_len, packet::header_bytes_max);
+  if (mbuf.data_len >= wanted) return {rte_pktmbuf_mtod(&mbuf, const uint8_t*), mbuf.data_len};
+  const void* bytes = rte_pktmbuf_read(&mbuf, 0, static_cast<uint32_t>(wanted), scratch.data());
+  if (bytes == nullptr) return {};  // the segments hold less than pkt_len says
+  return {static_cast<const uint8_t*>(bytes), wanted};
+}
+
+}  // namespace
+
+void Worker::process(const port::Burst& burst) noexcept {
+  batch_.reset(ring_.room());
+  const unsigned accounted = decode(burst);
+  rte_pktmbuf_free_bulk(burst.packets.data(), static_cast<unsigned>(burst.packets.size()));
+  update(accounted);
+  table_.sweep(burst.now_ms, batch_);
+  push_batch();
+}
+
+unsigned Worker::decode(const port::Burst& burst) noexcept {
+  unsigned accounted = 0;
+  for (size_t i = 0; i < burst.packets.size(); ++i) {
+    decode_one(*burst.packets[i], burst.arrival_ms[i], accounted);
+  }
+  return accounted;
+}
+
+void Worker::decode_one(const rte_mbuf& mbuf, int64_t arrival_ms, unsigned& accounted) noexcept {
+  counters_.received.add(mbuf.pkt_len);
+  std::array<uint8_t, packet::header_bytes_max> scratch;
+  Pending& next = pending_[accounted];
+  const packet::Fate fate =
+      packet::decode(header_bytes(mbuf, scratch), options_.link, options_.in_if, next.packet);
+  counters_.fates[index_of(fate)].add(mbuf.pkt_len);
+  if (fate != packet::Fate::accounted) return;
+  next.hash = table_.hash(next.packet.key);
+  next.arrival_ms = arrival_ms;
+  table_.prefetch_tags(next.hash);
+  ++accounted;
+}
+
+void Worker::update(unsigned accounted) noexcept {
+  const std::span pending{pending_.data(), accounted};
+  for (const Pending& next : pending)
+    table_.prefetch_entry(next.hash);
+  for (const Pending& next : pending) {
+    counters_.accounted.add(next.packet.octets);
+    table_.update(next.packet, next.hash, next.arrival_ms, batch_);
+  }
+}
+
+bool Worker::flush(int64_t now_ms) noexcept {
+  batch_.reset(ring_.room());
+  const bool done = table_.flush(now_ms, batch_);
+  push_batch();
+  return done;
+}
+
+void Worker::push_batch() noexcept {
+  for (const flow::Record& record : batch_.records()) {
+    counters_.expired[index_of(record.reason)].add(record.carried());
+  }
+  ring_.push(batch_.records());
+  counters_.lost = table_.lost();
+}
+
+}  // namespace pollflow::pipeline

@@ -1,0 +1,60 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "flow/flow_table.hpp"
+#include "flow/ledger.hpp"
+#include "flow/record_batch.hpp"
+#include "packet/decode.hpp"
+#include "pipeline/expiry_ring.hpp"
+#include "port/burst.hpp"
+
+namespace pollflow::pipeline {
+
+// One worker lcore's part of the data path: decode, update, expire. Owns its table and its
+// counters; after start it allocates nothing, locks nothing and calls nobody but the ring.
+class Worker {
+ public:
+  struct Options {
+    packet::LinkType link;
+    uint16_t in_if;
+  };
+
+  Worker(const Options& options, flow::FlowTable& table, ExpiryRing& ring) noexcept
+      : options_(options), table_(table), ring_(ring) {}
+
+  // True when the ring could take a record from every packet of a full burst. A source that can
+  // wait waits for it; one that cannot goes on, and flows stay in the table.
+  [[nodiscard]] bool has_room() const noexcept { return ring_.room() >= port::burst_packets_max; }
+
+  // Accounts for every packet of the burst, frees them, and lets flows leave that are over.
+  void process(const port::Burst& burst) noexcept;
+
+  // Lets every flow leave; to be called until it answers true.
+  bool flush(int64_t now_ms) noexcept;
+
+  [[nodiscard]] const flow::WorkerCounters& counters() const noexcept { return counters_; }
+
+ private:
+  // An accounted packet between decoding and the table.
+  struct Pending {
+    packet::Packet packet;
+    uint64_t hash;
+    int64_t arrival_ms;
+  };
+
+  unsigned decode(const port::Burst& burst) noexcept;
+  void decode_one(const rte_mbuf& mbuf, int64_t arrival_ms, unsigned& accounted) noexcept;
+  void update(unsigned accounted) noexcept;
+  void push_batch() noexcept;
+
+  Options options_;
+  flow::FlowTable& table_;
+  ExpiryRing& ring_;
+  flow::WorkerCounters counters_;
+  flow::RecordBatch batch_;
+  std::array<Pending, port::burst_packets_max> pending_;
+};
+
+}  // namespace pollflow::pipeline
