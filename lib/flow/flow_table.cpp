@@ -121,7 +121,7 @@ void FlowTable::count(Entry& entry, const packet::Packet& packet, int64_t now_ms
 void FlowTable::insert(const packet::Packet& packet, const Place& place, int64_t now_ms,
                        RecordBatch& out) noexcept {
   // A first bucket with this much room takes the flow without a look at the second.
-  constexpr int roomy = 4;
+  constexpr int roomy = 8;
   uint32_t free = buckets_[place.first].free_slots();
   size_t bucket = place.first;
   if (std::popcount(free) < roomy) {

@@ -69,9 +69,12 @@ def random_frame(chance):
     inner = frames.ipv4(numbered(chance.randrange(6)), numbered(chance.randrange(100, 103)), protocol,
                         payload.get(protocol, b"") + bytes(chance.randrange(20)), tos=chance.choice((0, 0, 0, 255)),
                         options=bytes(chance.choice((0, 0, 0, 4, 40))), offset=chance.choice((0,) * 9 + (100,)))
-    for _ in range(chance.choice((0, 0, 0, 0, 1, 2, 5))):
+    tags = chance.choice((0, 0, 0, 0, 1, 2, 4, 5))
+    for _ in range(tags):
         inner = frames.vlan(1, inner, chance.choice((frames.VLAN, frames.QINQ)))
     if chance.random() < 0.05:
         inner = chance.choice((frames.arp(), frames.ipv6(), frames.mpls([1, 2], inner[1]), frames.pppoe(inner[1])))
     frame = frames.ethernet(inner)
+    if tags > 4:        # one too many: not cut, as the end of the frame would be a second reason to skip it
+        return frame
     return frame[:chance.randrange(len(frame))] if chance.random() < 0.05 else frame

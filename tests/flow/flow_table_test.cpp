@@ -1,0 +1,411 @@
+#include "flow/flow_table.hpp"
+
+#include <algorithm>
+#include <map>
+#include <random>
+
+#include "support/catch.hpp"
+#include "support/flow_fixtures.hpp"
+
+using namespace pollflow;
+using namespace pollflow::test;
+using flow::EndReason;
+using flow::Record;
+
+namespace {
+
+constexpr int64_t start_ms = 1'700'000'000'000;
+
+flow::FlowTable::Options options_of(size_t flows_max, flow::ExpiryRules rules = {}) {
+  return {.flows_max = flows_max, .rules = rules, .hash_secret = 42};
+}
+
+// The rules of docs/reference/flows.md on std::map, slow and obvious: each packet first meets the
+// deadlines, then is counted, then may close its flow.
+class Model {
+ public:
+  explicit Model(flow::ExpiryRules rules) : rules_(rules) {}
+
+  void update(const packet::Packet& packet, int64_t now_ms) {
+    const auto id = std::tuple(packet.key.src, packet.key.src_port);
+    auto at = flows_.find(id);
+    if (at != flows_.end() && is_over(at->second, now_ms)) {
+      at->second.reason = why_over(at->second);
+      records_.push_back(at->second);
+      flows_.erase(at);
+      at = flows_.end();
+    }
+    if (at == flows_.end()) {
+      flows_[id] = Record{.key = packet.key,
+                          .packets = 1,
+                          .octets = packet.octets,
+                          .first_ms = now_ms,
+                          .last_ms = now_ms,
+                          .left_ms = 0,
+                          .tcp_flags = packet.tcp_flags,
+                          .reason = EndReason::forced};
+      return;
+    }
+    Record& live = at->second;
+    live.packets += 1;
+    live.octets += packet.octets;
+    live.tcp_flags |= packet.tcp_flags;
+    live.first_ms = std::min(live.first_ms, now_ms);
+    live.last_ms = std::max(live.last_ms, now_ms);
+    if ((packet.tcp_flags & 0x05) != 0) {
+      live.reason = EndReason::end;
+    } else if (live.octets >= 4294967295U - 65535U) {
+      live.reason = EndReason::overflow;
+    } else {
+      return;
+    }
+    records_.push_back(live);
+    flows_.erase(at);
+  }
+
+  std::vector<Record> finish(int64_t now_ms) {
+    for (auto& [id, live] : flows_) {
+      live.reason = is_over(live, now_ms) ? why_over(live) : EndReason::forced;
+      records_.push_back(live);
+    }
+    flows_.clear();
+    return records_;
+  }
+
+ private:
+  bool idles(const Record& r) const { return !(rules_.hold_idle && r.packets > 4); }
+  bool is_over(const Record& r, int64_t now_ms) const {
+    return (idles(r) && now_ms - r.last_ms > rules_.inactive_timeout_ms) ||
+           now_ms - r.first_ms > rules_.active_timeout_ms;
+  }
+  EndReason why_over(const Record& r) const {
+    const bool idle_first =
+        r.last_ms + rules_.inactive_timeout_ms <= r.first_ms + rules_.active_timeout_ms;
+    return idles(r) && idle_first ? EndReason::idle : EndReason::active;
+  }
+
+  flow::ExpiryRules rules_;
+  std::map<std::tuple<uint32_t, uint16_t>, Record> flows_;
+  std::vector<Record> records_;
+};
+
+void require_same(std::vector<Record> ours, std::vector<Record> theirs) {
+  const auto by_facts = [](const Record& a, const Record& b) { return facts(a) < facts(b); };
+  std::ranges::sort(ours, by_facts);
+  std::ranges::sort(theirs, by_facts);
+  REQUIRE(ours.size() == theirs.size());
+  for (size_t i = 0; i < ours.size(); ++i)
+    REQUIRE(facts(ours[i]) == facts(theirs[i]));
+}
+
+// Packets and octets by key: what no eviction, loss or early end may change.
+using Sums = std::map<uint32_t, std::pair<uint64_t, uint64_t>>;
+
+Sums sums_of(const std::vector<Record>& records) {
+  Sums sums;
+  for (const Record& record : records) {
+    sums[record.key.src].first += record.packets;
+    sums[record.key.src].second += record.octets;
+  }
+  return sums;
+}
+
+struct Traffic {
+  std::mt19937 random;
+  uint32_t keys;
+  int64_t now_ms = start_ms;
+
+  packet::Packet next(int64_t step_ms_max) {
+    now_ms += static_cast<int64_t>(random() % static_cast<uint64_t>(step_ms_max + 1));
+    const uint8_t flags =
+        random() % 20 == 0 ? static_cast<uint8_t>(random() & 0x3f) : uint8_t{0x10};
+    return packet_of(static_cast<uint32_t>(random() % keys),
+                     static_cast<uint16_t>(20 + random() % 1480), flags);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("random traffic gives the records of the model, sweep or no sweep") {
+  const auto seed = GENERATE(range(1U, 25U));
+  const bool hold_idle = seed % 3 == 0;
+  const flow::ExpiryRules rules{
+      .inactive_timeout_ms = 1500, .active_timeout_ms = 9000, .hold_idle = hold_idle};
+  TableFixture fixture(options_of(4096, rules));
+  Model model(rules);
+  Traffic traffic{.random = std::mt19937(seed), .keys = 1 + 40 * (seed % 7)};
+  for (int i = 0; i < 20'000; ++i) {
+    const packet::Packet packet = traffic.next(static_cast<int64_t>(1) << (seed % 9));
+    fixture.update(packet, traffic.now_ms);
+    model.update(packet, traffic.now_ms);
+    if (seed % 2 == 0 && i % 64 == 0) fixture.sweep(traffic.now_ms);
+  }
+  REQUIRE(fixture.table().walk().records == fixture.table().flows());
+  fixture.flush(traffic.now_ms);
+  REQUIRE(fixture.table().flows() == 0);
+  require_same(fixture.records(), model.finish(traffic.now_ms));
+}
+
+TEST_CASE("one hash for every key: keys decide, and a bucket that is full evicts") {
+  TableFixture fixture(options_of(4096));
+  for (uint32_t round = 0; round < 3; ++round) {
+    for (uint32_t key = 0; key < 32; ++key)
+      fixture.update_hashed(packet_of(key), 0x1234567890abcdef, start_ms);
+  }
+  REQUIRE(fixture.table().flows() == 32);
+  REQUIRE(fixture.records().empty());
+  fixture.update_hashed(packet_of(99), 0x1234567890abcdef, start_ms);
+  REQUIRE(fixture.records().size() == 1);
+  REQUIRE(fixture.records().front().reason == EndReason::evicted);
+  REQUIRE(fixture.records().front().packets == 3);
+  REQUIRE(fixture.table().flows() == 32);
+}
+
+TEST_CASE("one flow several times in a burst is one flow") {
+  TableFixture fixture(options_of(64));
+  flow::RecordBatch batch;
+  batch.reset(flow::RecordBatch::records_max);
+  const uint64_t hash = fixture.table().hash(key_number(7));
+  for (int i = 0; i < 3; ++i)
+    fixture.table().prefetch_tags(hash);
+  for (int i = 0; i < 3; ++i)
+    fixture.table().prefetch_entry(hash);
+  for (int i = 0; i < 3; ++i)
+    fixture.table().update(packet_of(7, 40), hash, start_ms, batch);
+  const flow::RecordTally live = fixture.table().walk();
+  REQUIRE(live.records == 1);
+  REQUIRE(live.carried == flow::Tally{3, 120});
+}
+
+TEST_CASE("a table holds --max-flows flows and evicts none before that") {
+  const size_t flows_max = GENERATE(1, 2, 15, 16, 17, 31, 100, 1000, 65'536, 200'000);
+  TableFixture fixture(options_of(flows_max));
+  for (uint32_t key = 0; key < flows_max; ++key)
+    fixture.update(packet_of(key), start_ms);
+  REQUIRE(fixture.records().empty());
+  REQUIRE(fixture.table().flows() == flows_max);
+  fixture.update(packet_of(static_cast<uint32_t>(flows_max)), start_ms);
+  REQUIRE(fixture.records().size() == 1);
+  REQUIRE(fixture.records().front().reason == EndReason::evicted);
+  REQUIRE(fixture.table().flows() == flows_max);
+  REQUIRE(fixture.table().flows_high_water() == flows_max);
+}
+
+TEST_CASE("a full table never refuses a packet and loses no count") {
+  const auto seed = GENERATE(range(1U, 13U));
+  const size_t flows_max = size_t{1} << (seed % 8);
+  const bool room = seed % 2 == 0;  // else every record that must leave is lost, and counted
+  TableFixture fixture(
+      options_of(flows_max, {.inactive_timeout_ms = 500, .active_timeout_ms = 5000}));
+  Traffic traffic{.random = std::mt19937(seed), .keys = 1000};
+  Sums offered;
+  for (int i = 0; i < 20'000; ++i) {
+    const packet::Packet packet = traffic.next(3);
+    fixture.update(packet, traffic.now_ms, room ? 1 : 0);
+    offered[packet.key.src].first += 1;
+    offered[packet.key.src].second += packet.octets;
+    REQUIRE(fixture.table().flows() <= flows_max);
+    if (i % 50 == 0) fixture.sweep(traffic.now_ms);
+  }
+  fixture.flush(traffic.now_ms);
+  flow::RecordTally lost;
+  for (const auto& by_reason : fixture.table().lost())
+    lost += by_reason;
+  if (room) {
+    REQUIRE(lost == flow::RecordTally{});
+    REQUIRE(sums_of(fixture.records()) == offered);
+    return;
+  }
+  flow::Tally all = lost.carried;
+  for (const Record& record : fixture.records())
+    all += record.carried();
+  flow::Tally all_offered;
+  for (const auto& [key, sum] : offered)
+    all_offered += {sum.first, sum.second};
+  REQUIRE(all == all_offered);
+}
+
+TEST_CASE(
+    "the flow that leaves early is over anyway, else small, else the longest without a packet") {
+  // One hash: two buckets of 16 places. Flow 0 is in the first.
+  const flow::ExpiryRules rules{.inactive_timeout_ms = 10'000, .active_timeout_ms = 100'000};
+  constexpr uint64_t hash = 0x0123456789abcdef;
+  TableFixture fixture(options_of(4096, rules));
+  const auto fill = [&](uint32_t small_until) {
+    for (uint32_t key = 0; key < 32; ++key) {
+      const int packets = key < small_until ? 1 : 5;
+      for (int i = 0; i < packets; ++i)
+        fixture.update_hashed(packet_of(key), hash, start_ms + key);
+    }
+    REQUIRE(fixture.records().empty());
+  };
+  SECTION("all big: the one longest without a packet") {
+    fill(0);
+    fixture.update_hashed(packet_of(99), hash, start_ms + 100);
+    REQUIRE(fixture.records().front().key.src == key_number(0).src);
+  }
+  SECTION("small before big, though the big one is older") {
+    fill(0);
+    // The new flow 99 takes the place of flow 0; it is small and so goes when 100 comes.
+    fixture.update_hashed(packet_of(99), hash, start_ms + 100);
+    fixture.update_hashed(packet_of(100), hash, start_ms + 101);
+    REQUIRE(fixture.records().back().key.src == key_number(99).src);
+    REQUIRE(fixture.records().back().reason == EndReason::evicted);
+  }
+  SECTION("one that is over leaves with its own reason") {
+    fill(0);
+    fixture.update_hashed(packet_of(99), hash, start_ms + 10'001);
+    REQUIRE(fixture.records().front().key.src == key_number(0).src);
+    REQUIRE(fixture.records().front().reason == EndReason::idle);
+  }
+}
+
+TEST_CASE("without room a flow that is over stays, counts on and is tried again") {
+  TableFixture fixture(options_of(64, {.inactive_timeout_ms = 1000, .active_timeout_ms = 100'000}));
+  fixture.update(packet_of(1), start_ms);
+  fixture.update(packet_of(1), start_ms + 5000, 0);  // over, but no place for its record
+  fixture.update(packet_of(1, 100, flow::tcp_fin), start_ms + 5001, 0);
+  REQUIRE(fixture.records().empty());
+  REQUIRE(fixture.table().walk().carried == flow::Tally{3, 300});
+  fixture.sweep(start_ms + 10'000);
+  fixture.sweep(start_ms + 11'000);
+  REQUIRE(fixture.records().size() == 1);
+  REQUIRE(fixture.records().front().packets == 3);
+}
+
+TEST_CASE("octets never wrap: the flow leaves as overflow, or is lost and counted") {
+  const bool room = GENERATE(true, false);
+  TableFixture fixture(options_of(64, {.inactive_timeout_ms = 1000, .active_timeout_ms = 1000}));
+  uint64_t offered = 0;
+  for (int i = 0; i < 140'000; ++i) {
+    fixture.update(packet_of(1, 65'535), start_ms, room ? 1 : 0);
+    offered += 65'535;
+  }
+  fixture.flush(start_ms);
+  uint64_t seen = fixture.table().lost()[index_of(EndReason::overflow)].carried.octets;
+  REQUIRE((seen > 0) == !room);
+  for (const Record& record : fixture.records())
+    seen += record.octets;
+  REQUIRE(seen == offered);
+  if (room) {
+    REQUIRE(fixture.records().front().reason == EndReason::overflow);
+    REQUIRE(fixture.records().front().octets == 65'536U * 65'535U);
+  }
+}
+
+TEST_CASE("a sweep with no traffic lets each flow leave within its deadline and a second") {
+  const int64_t poll_ms = GENERATE(1, 7, 100, 250);
+  const flow::ExpiryRules rules{.inactive_timeout_ms = 4000, .active_timeout_ms = 60'000};
+  TableFixture fixture(options_of(20'000, rules));
+  std::mt19937 random(7);
+  std::map<uint32_t, int64_t> last_ms;
+  int64_t now_ms = start_ms;
+  for (uint32_t key = 0; key < 5000; ++key) {
+    now_ms += random() % 3;
+    fixture.update(packet_of(key), now_ms);
+    last_ms[key_number(key).src] = now_ms;
+    if (key % 64 == 0) fixture.sweep(now_ms);
+  }
+  size_t seen = fixture.records().size();
+  while (fixture.table().flows() > 0) {
+    now_ms += poll_ms;
+    fixture.sweep(now_ms);
+    for (; seen < fixture.records().size(); ++seen) {
+      const Record& record = fixture.records()[seen];
+      const int64_t deadline_ms = last_ms[record.key.src] + rules.inactive_timeout_ms;
+      REQUIRE(record.reason == EndReason::idle);
+      REQUIRE(now_ms > deadline_ms);
+      REQUIRE(now_ms <= deadline_ms + flow::expiry_lateness_ms_max);
+      REQUIRE(record.left_ms == now_ms);
+    }
+    REQUIRE(now_ms < start_ms + 60'000);
+  }
+  REQUIRE(seen == 5000);
+}
+
+TEST_CASE("after a hole in time a flow leaves when it would have left") {
+  TableFixture fixture(options_of(64));
+  fixture.update(packet_of(1), start_ms);
+  constexpr int64_t day_ms = 86'400'000;
+  fixture.update(packet_of(2), start_ms + day_ms);
+  fixture.sweep(start_ms + day_ms);
+  fixture.sweep(start_ms + day_ms + 1000);
+  REQUIRE(fixture.records().size() == 1);
+  REQUIRE(fixture.records().front().left_ms == start_ms + 15'000 + flow::expiry_lateness_ms_max);
+}
+
+TEST_CASE("time that steps back breaks no flow, and flows still leave in time after it") {
+  TableFixture fixture(
+      options_of(1000, {.inactive_timeout_ms = 2000, .active_timeout_ms = 60'000}));
+  fixture.update(packet_of(1), start_ms);
+  fixture.sweep(start_ms);
+  const int64_t outlier_ms = start_ms + 10'000'000;
+  fixture.update(packet_of(2), outlier_ms);
+  fixture.sweep(outlier_ms);
+  fixture.update(packet_of(1), start_ms + 10);
+  fixture.update(packet_of(2), start_ms + 11);
+  fixture.update(packet_of(2), start_ms + 5);
+  int64_t now_ms = start_ms + 11;
+  for (; now_ms < start_ms + 3100; now_ms += 50)
+    fixture.sweep(now_ms);
+  fixture.flush(now_ms);
+  REQUIRE(sums_of(fixture.records()) ==
+          Sums{{key_number(1).src, {2, 200}}, {key_number(2).src, {3, 300}}});
+  const auto& records = fixture.records();
+  const auto second_of_1 = std::ranges::find_if(records, [](const Record& r) {
+    return r.key.src == key_number(1).src && r.first_ms == start_ms + 10;
+  });
+  REQUIRE(second_of_1 != records.end());
+  REQUIRE(second_of_1->reason == EndReason::idle);
+  const auto of_2 =
+      std::ranges::find(records, key_number(2).src, [](const Record& r) { return r.key.src; });
+  REQUIRE(of_2->first_ms == start_ms + 5);
+  REQUIRE(of_2->last_ms == outlier_ms);
+}
+
+TEST_CASE(
+    "--hold-idle holds idle flows of more than 4 packets until the table is three quarters full") {
+  const flow::ExpiryRules rules{
+      .inactive_timeout_ms = 5000, .active_timeout_ms = 1'000'000, .hold_idle = true};
+  TableFixture fixture(options_of(100, rules));
+  for (uint32_t key = 0; key < 10; ++key) {
+    for (uint32_t i = 0; i < (key < 5 ? 5U : 4U); ++i)
+      fixture.update(packet_of(key), start_ms);
+  }
+  int64_t now_ms = start_ms;
+  const auto pass = [&](int64_t until_ms) {
+    for (; now_ms < until_ms; now_ms += 100)
+      fixture.sweep(now_ms);
+  };
+  pass(start_ms + 10'000);
+  REQUIRE(fixture.records().size() == 5);  // the small ones
+  REQUIRE(fixture.table().flows() == 5);
+
+  for (uint32_t key = 100; key < 170; ++key)
+    fixture.update(packet_of(key), now_ms);
+  pass(now_ms + 900);
+  REQUIRE(fixture.table().flows() == 75);  // exactly three quarters: still held
+  REQUIRE(fixture.records().size() == 5);
+  fixture.update(packet_of(170), now_ms);
+  fixture.update(packet_of(171), now_ms);
+  pass(now_ms + 1000);
+  REQUIRE(fixture.table().flows() == 75);  // two held ones left, then there was room again
+  REQUIRE(fixture.records().size() == 7);
+  for (size_t i = 5; i < 7; ++i) {
+    REQUIRE(fixture.records()[i].packets == 5);
+    REQUIRE(fixture.records()[i].reason == EndReason::idle);
+  }
+}
+
+TEST_CASE("flows that differ in a few bits only spread over the table") {
+  const int shift = GENERATE(0, 8, 16);
+  CAPTURE(shift);
+  TableFixture fixture(options_of(50'000));
+  for (uint32_t key = 0; key < 50'000; ++key) {
+    packet::Packet packet = packet_of(0);
+    packet.key.src = key << shift;
+    fixture.update(packet, start_ms);
+  }
+  REQUIRE(fixture.records().empty());
+  REQUIRE(fixture.table().flows() == 50'000);
+}
