@@ -2,6 +2,7 @@
 
 #include <stdexcept>
 #include <string>
+#include <utility>
 
 namespace pollflow {
 
@@ -20,10 +21,12 @@ enum class ExitCode : int {
 // Why pollflow cannot start or go on: one sentence that names what is wrong, where, and what to do.
 // Thrown while starting and stopping only; nothing on the data path throws.
 struct Failure : std::runtime_error {
-  Failure(ExitCode exit_code, const std::string& sentence)
-      : std::runtime_error(sentence), code(exit_code) {}
+  // `more`: whole lines to show behind the sentence, such as EAL's own words.
+  Failure(ExitCode exit_code, const std::string& sentence, std::string more = {})
+      : std::runtime_error(sentence), code(exit_code), details(std::move(more)) {}
 
   ExitCode code;
+  std::string details;
 };
 
 }  // namespace pollflow

@@ -47,33 +47,30 @@ pipeline::ExportLoop::Options export_options(const Options& options,
 
 }  // namespace
 
-void CaptureRun::FreeEalMemory::operator()(std::byte* memory) const noexcept {
-  rte_free(memory);
-}
-
 size_t CaptureRun::bytes_needed(const Options& options) {
   return flow::FlowTable::bytes_needed(options.flows) + port::CapturePort::bytes_needed() +
          pipeline::ExpiryRing::bytes_needed();
 }
 
-std::byte* CaptureRun::allocate_table(size_t bytes) {
+// Never given back: rte_free() would write zeros over all of it, only for EAL to go the moment
+// after.
+std::span<std::byte> CaptureRun::allocate_table(size_t flows) {
+  const size_t bytes = flow::FlowTable::bytes_needed(flows);
   void* memory = rte_zmalloc("flow table", bytes, cache_line_bytes);
-  if (memory != nullptr) return static_cast<std::byte*>(memory);
+  if (memory != nullptr) return {static_cast<std::byte*>(memory), bytes};
   throw Failure(
       ExitCode::no_device,
-      fmt::format(
-          "no memory for a flow table of {} bytes; lower --max-flows, or leave out EAL's -m",
-          bytes));
+      fmt::format("no memory for a flow table of {} MiB; lower --max-flows, or leave out EAL's -m",
+                  bytes >> 20));
 }
 
 CaptureRun::CaptureRun(const Options& options, const port::CaptureFile& file,
                        pipeline::Outputs& outputs)
-    : table_memory_(allocate_table(flow::FlowTable::bytes_needed(options.flows))),
-      port_(capture_port_id),
+    : port_(capture_port_id),
       table_({.flows_max = options.flows,
               .rules = options.expiry,
               .hash_secret = options.hash_secret ? *options.hash_secret : draw_secret()},
-             {table_memory_.get(), flow::FlowTable::bytes_needed(options.flows)}),
+             allocate_table(options.flows)),
       ring_("expiry_0", SOCKET_ID_ANY),
       rings_{&ring_},
       worker_({.link = file.link(), .in_if = in_if(options)}, table_, ring_),
@@ -125,18 +122,20 @@ void CaptureRun::work_turn() {
   progress_.packets.store(worker_.counters().received.packets, std::memory_order_relaxed);
   progress_.octets.store(worker_.counters().received.octets, std::memory_order_relaxed);
   progress_.flows.store(table_.flows(), std::memory_order_relaxed);
+  progress_.records_created.store(worker_.counters().created().records, std::memory_order_relaxed);
 }
 
 void CaptureRun::export_turn() {
   const uint64_t now_ns = monotonic_ns();
   if (!worker_done_.load(std::memory_order_acquire)) {
     exporter_.turn(pipeline::ExportLoop::no_clock, now_ns);
-    return;
+  } else {
+    if (!lost_noted_) exporter_.note_lost(worker_.counters().lost_sum().records);
+    lost_noted_ = true;
+    const bool done = exporter_.finish(pipeline::ExportLoop::no_clock, now_ns);
+    export_done_.store(done, std::memory_order_release);
   }
-  if (!lost_noted_) exporter_.note_lost(worker_.counters().lost_sum().records);
-  lost_noted_ = true;
-  if (exporter_.finish(pipeline::ExportLoop::no_clock, now_ns))
-    export_done_.store(true, std::memory_order_release);
+  progress_.records_settled.store(exporter_.settled_records(), std::memory_order_relaxed);
 }
 
 void CaptureRun::control_turn() {
@@ -147,11 +146,16 @@ void CaptureRun::control_turn() {
 }
 
 void CaptureRun::abandon() {
+  const auto now = [](const std::atomic<uint64_t>& count) {
+    return count.load(std::memory_order_relaxed);
+  };
+  const uint64_t under_way = now(progress_.records_created) - now(progress_.records_settled);
   progress_line_.clear();
   fmt::print(stderr,
-             "pollflow: stopped at once by a second signal: about {} flows in the tables were not "
-             "exported\n",
-             progress_.flows.load(std::memory_order_relaxed) + ring_.count());
+             "pollflow: stopped at once by a second signal; lost: about {} flows in the tables and "
+             "{} records "
+             "on their way to the outputs\n",
+             now(progress_.flows), under_way);
   std::fflush(stderr);
   _exit(static_cast<int>(ExitCode::failed));
 }

@@ -2,7 +2,6 @@
 
 #include <atomic>
 #include <cstddef>
-#include <memory>
 #include <span>
 
 #include "flow/flow_table.hpp"
@@ -33,10 +32,6 @@ class CaptureRun {
   [[nodiscard]] flow::Ledger ledger() const;
 
  private:
-  struct FreeEalMemory {
-    void operator()(std::byte* memory) const noexcept;
-  };
-
   // What one lcore does until it is done with it.
   struct Roles {
     CaptureRun* run;
@@ -45,7 +40,7 @@ class CaptureRun {
     bool export_records;
   };
 
-  static std::byte* allocate_table(size_t bytes);
+  static std::span<std::byte> allocate_table(size_t flows);
   static int take_turns(void* roles);
   void take_turns(const Roles& roles);
   void work_turn();
@@ -53,7 +48,6 @@ class CaptureRun {
   void control_turn();
   [[noreturn]] void abandon();
 
-  std::unique_ptr<std::byte, FreeEalMemory> table_memory_;
   port::CapturePort port_;
   flow::FlowTable table_;
   pipeline::ExpiryRing ring_;

@@ -7,9 +7,8 @@
 #include <rte_log.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdlib>
-#include <filesystem>
-#include <iterator>
 #include <sstream>
 
 #include "failure.hpp"
@@ -59,16 +58,21 @@ int start(std::vector<std::string> arguments) {
 
 }  // namespace
 
-Eal::Eal(const std::vector<std::string>& arguments, bool operator_wants_log) {
+Eal::Eal(const std::vector<std::string>& arguments, bool operator_wants_log,
+         bool operator_arguments) {
   if (!operator_wants_log) log_stream_ = open_memstream(&log_text_, &log_bytes_);
   if (log_stream_ != nullptr) rte_openlog_stream(log_stream_);
   forget_missing_runtime_folder();
   if (start(arguments) >= 0) return;
   std::string given;
-  for (size_t i = 1; i < arguments.size(); ++i) given += ' ' + arguments[i];
-  throw Failure(ExitCode::no_device,
-                fmt::format("DPDK's EAL did not start ({}); it was given:{}\n{}",
-                            rte_strerror(rte_errno), given, log()));
+  for (size_t i = 1; i < arguments.size(); ++i)
+    given += ' ' + arguments[i];
+  const auto code =
+      operator_arguments && rte_errno == EINVAL ? ExitCode::usage : ExitCode::no_device;
+  throw Failure(
+      code,
+      fmt::format("DPDK's EAL did not start ({}); it was given:{}", rte_strerror(rte_errno), given),
+      log());
 }
 
 Eal::~Eal() {

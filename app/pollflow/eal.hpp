@@ -11,7 +11,7 @@ namespace pollflow::app {
 class Eal {
  public:
   // Throws Failure, with EAL's own words behind ours.
-  explicit Eal(const std::vector<std::string>& arguments, bool operator_wants_log);
+  Eal(const std::vector<std::string>& arguments, bool operator_wants_log, bool operator_arguments);
   Eal(const Eal&) = delete;
   Eal& operator=(const Eal&) = delete;
   ~Eal();

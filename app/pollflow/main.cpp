@@ -1,22 +1,26 @@
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <rte_ethdev.h>
 #include <rte_lcore.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
 
 #include "capture_run.hpp"
 #include "eal.hpp"
 #include "eal_arguments.hpp"
+#include "exporter/output_file.hpp"
 #include "failure.hpp"
 #include "lcore_plan.hpp"
+#include "memory.hpp"
 #include "options.hpp"
 #include "report.hpp"
 #include "signals.hpp"
+#include "streams.hpp"
 
 namespace pollflow::app {
 namespace {
@@ -40,59 +44,23 @@ LcorePlan plan_eal_lcores() {
   return plan_lcores(rte_get_main_lcore(), others);
 }
 
-// The ledger's file is opened before the run: better no run than a run without its account.
-class LedgerFile {
- public:
-  explicit LedgerFile(const std::string& path) : path_(path) {
-    if (path.empty()) return;
-    file_ = path == "-" ? STDOUT_FILENO
-                        : open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    if (file_ >= 0) return;
-    const bool denied = errno == EACCES || errno == EPERM;
-    throw Failure(
-        denied ? ExitCode::no_permission : ExitCode::cannot_create,
-        fmt::format(
-            "--ledger {}: cannot create it ({}); give a file in a folder that exists and that you "
-            "may write to",
-            path, std::strerror(errno)));
-  }
-  LedgerFile(const LedgerFile&) = delete;
-  LedgerFile& operator=(const LedgerFile&) = delete;
-  ~LedgerFile() {
-    if (file_ > STDERR_FILENO) close(file_);
-  }
-
-  void write(const std::string& json) const {
-    if (file_ < 0) return;
-    size_t at = 0;
-    while (at < json.size()) {
-      const ssize_t taken = ::write(file_, json.data() + at, json.size() - at);
-      if (taken < 0 && errno == EINTR) continue;
-      if (taken < 0) {
-        throw Failure(ExitCode::failed,
-                      fmt::format("--ledger {}: writing failed ({})", path_, std::strerror(errno)));
-      }
-      at += static_cast<size_t>(taken);
-    }
-  }
-
- private:
-  std::string path_;
-  int file_ = -1;
-};
+void say(std::string_view sentence) {
+  fmt::print(stderr, "pollflow: {}\n", one_line(sentence));
+}
 
 // What went wrong during the run, said once each; the exit code that follows from it.
-ExitCode judge(const Options& options, const CaptureRun& run, const flow::Ledger& ledger,
-               const pipeline::Outputs& outputs) {
+ExitCode judge(const Options& options, const port::CaptureFile& file, const CaptureRun& run,
+               const flow::Ledger& ledger, const pipeline::Outputs& outputs) {
   ExitCode code = ExitCode::done;
   const auto complain = [&](const std::string& sentence) {
-    fmt::print(stderr, "pollflow: {}\n", sentence);
+    say(sentence);
     code = ExitCode::failed;
   };
   if (run.capture_damaged()) {
+    const uint64_t whole = ledger.workers.received.packets;
     complain(fmt::format(
-        "--read {}: damaged or cut behind packet {}; the packets before it were exported",
-        options.read, ledger.workers.received.packets));
+        "--read {}: damaged or cut behind packet {} ({}); what came before was exported",
+        options.read, whole, file.damage_behind(whole)));
   }
   if (ledger.ports.front().rx_nombuf > 0) {
     complain(
@@ -115,11 +83,21 @@ ExitCode judge(const Options& options, const CaptureRun& run, const flow::Ledger
   return code;
 }
 
+std::string eal_usage_hint(unsigned ports) {
+  return fmt::format(
+      "--read takes its packets from the capture alone, but EAL found {} ports; leave out "
+      "--vdev and -a",
+      ports);
+}
+
 ExitCode read_capture(const CommandLine& line) {
   const Options& options = line.options;
   const port::CaptureFile file(options.read);
+  check_memory_available(CaptureRun::bytes_needed(options));
   pipeline::Outputs outputs = open_outputs(options);
-  const LedgerFile ledger_file(options.ledger);
+  std::optional<exporter::OutputFile> ledger_file;  // before the run: no run without its account
+  if (!options.ledger.empty()) ledger_file.emplace(options.ledger, "--ledger");
+  check_together(options);
 
   const bool log_asked =
       std::ranges::any_of(line.eal, [](const auto& a) { return a.starts_with("--log-level"); });
@@ -127,34 +105,34 @@ ExitCode read_capture(const CommandLine& line) {
                                .memory_bytes = CaptureRun::bytes_needed(options),
                                .cpus = allowed_cpus(),
                                .operator_arguments = line.eal}),
-                log_asked);
-  if (rte_eth_dev_count_avail() != 1) {
-    throw Failure(ExitCode::usage,
-                  fmt::format("--read takes its packets from the capture alone, but EAL found {} "
-                              "ports; leave out --vdev and -a\n{}",
-                              rte_eth_dev_count_avail(), eal.log()));
-  }
+                log_asked, !line.eal.empty());
+  const unsigned ports = rte_eth_dev_count_avail();
+  if (ports != 1) throw Failure(ExitCode::usage, eal_usage_hint(ports), eal.log());
   CaptureRun run(options, file, outputs);
   run.run(plan_eal_lcores());
 
   const flow::Ledger ledger = run.ledger();
+  ExitCode code = judge(options, file, run, ledger, outputs);
+  const int ledger_error = ledger_file ? ledger_file->write(ledger_json(ledger, outputs)) : 0;
+  if (ledger_error != 0) {
+    say(fmt::format("--ledger {}: writing failed ({})", options.ledger,
+                    std::strerror(ledger_error)));
+    code = ExitCode::failed;
+  }
   // People read on standard output, unless records or ledger go there for a program to read.
   FILE* people = options.flows_out == "-" || options.ledger == "-" ? stderr : stdout;
-  if (outputs.top) fmt::print(people, "{}", outputs.top->text());
-  fmt::print(people, "{}", ledger_text(ledger, outputs));
-  std::fflush(people);
-  ledger_file.write(ledger_json(ledger, outputs));
-  return judge(options, run, ledger, outputs);
+  print_to_people(people, (outputs.top ? outputs.top->text() : "") + ledger_text(ledger, outputs));
+  return code;
 }
 
 ExitCode run_command(const std::vector<std::string>& arguments) {
   const CommandLine line = parse_command_line(arguments);
   if (line.options.help) {
-    fmt::print("{}", help_text());
+    print_to_people(stdout, help_text());
   } else if (line.options.version) {
-    fmt::print("pollflow {}\n", POLLFLOW_VERSION);
+    print_to_people(stdout, "pollflow " POLLFLOW_VERSION "\n");
   } else if (line.options.check_config) {
-    fmt::print("The options are right.\n");
+    print_to_people(stdout, "The options are right.\n");
   } else if (line.options.read.empty()) {
     throw Failure(ExitCode::usage,
                   "no source of packets: give a capture by --read FILE (see pollflow --help)");
@@ -169,16 +147,18 @@ ExitCode run_command(const std::vector<std::string>& arguments) {
 
 int main(int argc, char** argv) {
   using pollflow::ExitCode;
+  pollflow::app::fill_closed_streams();
   pollflow::app::install_signal_handlers();
   ExitCode code = ExitCode::failed;
   try {
     code = pollflow::app::run_command({argv + 1, argv + argc});
   } catch (const pollflow::Failure& failure) {
-    fmt::print(stderr, "pollflow: {}\n", failure.what());
+    pollflow::app::say(failure.what());
+    fmt::print(stderr, "{}", failure.details);
     code = failure.code;
   } catch (const std::exception& unforeseen) {
-    fmt::print(stderr, "pollflow: {}; this is a fault of pollflow, please report it\n",
-               unforeseen.what());
+    pollflow::app::say(
+        fmt::format("{}; this is a fault of pollflow, please report it", unforeseen.what()));
   }
   return static_cast<int>(code);
 }

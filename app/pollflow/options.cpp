@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <array>
 #include <boost/program_options.hpp>
+#include <cerrno>
 #include <charconv>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <set>
@@ -80,6 +82,13 @@ std::string file_name(const std::string& text) {
   return text;
 }
 
+// The other names of standard output are made "-" too: opened anew they would overwrite each other.
+std::string output_name(const std::string& text) {
+  const bool standard_output =
+      text == "/dev/stdout" || text == "/dev/fd/1" || text == "/proc/self/fd/1";
+  return standard_output ? "-" : file_name(text);
+}
+
 struct Setting {
   const char* name;
   const char* argument;  // how --help calls the value; nullptr: a switch
@@ -96,7 +105,7 @@ constexpr std::array settings = {
             [](Options& o, const std::string& v) { o.collectors.push_back(collector_address(v)); },
             true},
     Setting{"flows-out", "FILE", "write each exported record as CSV, - for standard output",
-            [](Options& o, const std::string& v) { o.flows_out = file_name(v); }},
+            [](Options& o, const std::string& v) { o.flows_out = output_name(v); }},
     Setting{
         "inactive-timeout", "S", "a flow ends after S seconds without a packet (15)",
         [](Options& o, const std::string& v) { o.expiry.inactive_timeout_ms = seconds_in_ms(v); }},
@@ -139,7 +148,7 @@ constexpr std::array settings = {
               }
             }},
     Setting{"ledger", "FILE", "write the ledger as JSON at exit, - for standard output",
-            [](Options& o, const std::string& v) { o.ledger = file_name(v); }},
+            [](Options& o, const std::string& v) { o.ledger = output_name(v); }},
     Setting{"config", "FILE", "read options from FILE; the command line wins",
             [](Options& o, const std::string& v) { o.config = file_name(v); }, false, false},
     Setting{"check-config", nullptr, "check options and configuration file, then exit",
@@ -214,15 +223,14 @@ po::parsed_options parse_arguments(const std::vector<std::string>& arguments) {
 
 po::parsed_options parse_file(const std::string& path) {
   std::ifstream file(path);
-  std::stringstream text;
-  if (!file || !(text << file.rdbuf())) {
-    throw Failure(
-        ExitCode::configuration,
-        fmt::format("--config {}: cannot be read; give a file of lines key = value", path));
+  if (!file || std::filesystem::is_directory(path)) {
+    throw Failure(errno == EACCES ? ExitCode::no_permission : ExitCode::configuration,
+                  fmt::format("--config {}: cannot be read ({}); give a file of lines key = value",
+                              path, file ? "it is a folder" : std::strerror(errno)));
   }
   try {
     const po::options_description keys = description(true);
-    return po::parse_config_file(text, keys, true);
+    return po::parse_config_file(file, keys, true);
   } catch (const po::error& error) {
     throw Failure(ExitCode::configuration,
                   fmt::format("--config {}: {}; a line is key = value", path, error.what()));
@@ -238,7 +246,17 @@ bool same_file(const std::string& a, const std::string& b) {
   return !error && whole_a == fs::weakly_canonical(b, error) && !error;
 }
 
-// Options that are each right and do not go together.
+// A file that is read must not be one that is written.
+void check_not_overwritten(const std::string& input, const char* what, const Options& options) {
+  for (const std::string& output : {options.flows_out, options.ledger}) {
+    if (input.empty() || output.empty() || output == "-" || !same_file(output, input)) continue;
+    throw Failure(ExitCode::usage,
+                  fmt::format("{} is {}; writing to it would destroy it", output, what));
+  }
+}
+
+}  // namespace
+
 void check_together(const Options& options) {
   const bool both_out = !options.flows_out.empty() && !options.ledger.empty();
   if (both_out && options.flows_out == "-" && options.ledger == "-") {
@@ -251,21 +269,14 @@ void check_together(const Options& options) {
                   fmt::format("--flows-out and --ledger are the same file, {}; give each its own",
                               options.ledger));
   }
-  for (const std::string& output : {options.flows_out, options.ledger}) {
-    if (options.read.empty() || output.empty() || output == "-" || !same_file(output, options.read))
-      continue;
-    throw Failure(
-        ExitCode::usage,
-        fmt::format("{} is the capture that --read reads; writing to it would destroy it", output));
-  }
+  check_not_overwritten(options.read, "the capture that --read reads", options);
+  check_not_overwritten(options.config, "the configuration file", options);
   for (const auto& [port, index] : options.ifindex) {
     if (options.read.empty() || port == 0) continue;
     throw Failure(ExitCode::usage,
                   fmt::format("--ifindex {}={}: with --read there is port 0 only", port, index));
   }
 }
-
-}  // namespace
 
 CommandLine parse_command_line(const std::vector<std::string>& arguments) {
   CommandLine line;

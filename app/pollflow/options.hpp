@@ -49,6 +49,10 @@ struct CommandLine {
 // configuration) with the option, what is wrong with its value, and what would be right.
 CommandLine parse_command_line(const std::vector<std::string>& arguments);
 
+// Throws Failure when options that are each right do not go together. Once more after the outputs
+// were created, two names may turn out to be one file.
+void check_together(const Options& options);
+
 // What --help prints.
 std::string help_text();
 

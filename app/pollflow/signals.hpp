@@ -2,7 +2,8 @@
 
 namespace pollflow::app {
 
-// SIGINT and SIGTERM are counted, SIGPIPE is ignored (a write then fails with EPIPE).
+// SIGINT and SIGTERM are counted. SIGPIPE and SIGXFSZ are ignored: the write then fails with an
+// errno.
 void install_signal_handlers();
 
 // How often SIGINT or SIGTERM came.

@@ -2,9 +2,9 @@
 
 #include <fmt/format.h>
 
-#include <cstdint>
 #include <string>
 
+#include "exporter/output_file.hpp"
 #include "flow/record.hpp"
 
 namespace pollflow::exporter {
@@ -12,11 +12,8 @@ namespace pollflow::exporter {
 // Writes flow records as CSV (docs/reference/csv.md) to a file, or to standard output for "-".
 class CsvWriter {
  public:
-  // Creates or empties the file and writes the heading; throws Failure when it cannot.
+  // Creates or empties the file and begins it with the heading; throws Failure when it cannot.
   explicit CsvWriter(const std::string& path);
-  CsvWriter(CsvWriter&& other) noexcept;
-  CsvWriter& operator=(CsvWriter&&) = delete;
-  ~CsvWriter();
 
   // Appends one record. Answers what was lost just now: nothing, or every record that was waiting
   // in the buffer when the file took no more. After the first such loss nothing is written any
@@ -25,17 +22,14 @@ class CsvWriter {
   // Writes out what waits in the buffer; answers as write() does.
   flow::RecordTally flush();
 
-  [[nodiscard]] const std::string& path() const noexcept { return path_; }
+  [[nodiscard]] const std::string& path() const noexcept { return file_.path(); }
   [[nodiscard]] const flow::RecordTally& written() const noexcept { return written_; }
   [[nodiscard]] const flow::RecordTally& failed() const noexcept { return failed_; }
   // errno of the write that failed, 0 when none did.
   [[nodiscard]] int last_errno() const noexcept { return errno_; }
 
  private:
-  bool write_out() noexcept;
-
-  std::string path_;
-  int file_ = -1;
+  OutputFile file_;
   int errno_ = 0;
   fmt::memory_buffer buffer_;
   flow::RecordTally buffered_;

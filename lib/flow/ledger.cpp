@@ -52,12 +52,10 @@ Tally Ledger::skipped() const noexcept {
          workers.fates[index_of(packet::Fate::accounted)];
 }
 
+RecordTally WorkerCounters::created() const noexcept { return sum(expired) + sum(lost); }
+
 RecordTally WorkerCounters::lost_sum() const noexcept {
   return sum(lost);
-}
-
-RecordTally Ledger::created() const noexcept {
-  return sum(workers.expired) + lost_ring_full();
 }
 
 RecordTally Ledger::lost() const noexcept {

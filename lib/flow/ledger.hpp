@@ -20,6 +20,7 @@ struct WorkerCounters {
   RecordsByReason lost;                         // records that had no place to go
 
   [[nodiscard]] RecordTally lost_sum() const noexcept;
+  [[nodiscard]] RecordTally created() const noexcept;  // pushed or lost
 
   WorkerCounters& operator+=(const WorkerCounters& other) noexcept;
 };
@@ -56,7 +57,7 @@ struct Ledger {
   ExportCounters exported;
 
   [[nodiscard]] Tally skipped() const noexcept;
-  [[nodiscard]] RecordTally created() const noexcept;
+  [[nodiscard]] RecordTally created() const noexcept { return workers.created(); }
   [[nodiscard]] RecordTally lost_ring_full() const noexcept { return workers.lost_sum(); }
   [[nodiscard]] RecordTally lost() const noexcept;
   [[nodiscard]] RecordTally in_rings() const noexcept;

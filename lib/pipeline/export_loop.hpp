@@ -51,7 +51,13 @@ class ExportLoop {
   // Call after the workers have finished, until it answers true: sends what is left.
   bool finish(int64_t now_ms, uint64_t monotonic_ns);
 
+  // Meaningful once finish() has answered true; before that, `sent` and `lost_write_failed`
+  // overlap.
   [[nodiscard]] flow::ExportCounters counters() const noexcept;
+  // Records that have gone out, or were lost trying.
+  [[nodiscard]] uint64_t settled_records() const noexcept {
+    return counters_.taken.records - counters_.in_datagram.records;
+  }
   // Records taken from a ring but not yet looked at.
   [[nodiscard]] size_t waiting() const noexcept { return inbox_count_ - inbox_next_; }
 

@@ -72,6 +72,7 @@ using Capture = std::unique_ptr<pcap_t, decltype(&pcap_close)>;
 // Opens the file with libpcap, by a descriptor of its own.
 Capture open_capture(int file, const std::string& path) {
   const int copy = dup(file);
+  lseek(file, 0, SEEK_SET);  // the copy shares its offset
   FILE* stream = copy < 0 ? nullptr : fdopen(copy, "rb");
   if (stream == nullptr) {
     throw Failure(ExitCode::failed, fmt::format("--read {}: {}", path, std::strerror(errno)));
@@ -119,6 +120,17 @@ CaptureFile::CaptureFile(const std::string& path) : path_(path), file_(open_for_
 
 CaptureFile::~CaptureFile() {
   close(file_);
+}
+
+std::string CaptureFile::damage_behind(uint64_t packets) const {
+  const Capture capture = open_capture(file_, path_);
+  pcap_pkthdr* header = nullptr;
+  const u_char* bytes = nullptr;
+  int result = 1;
+  for (uint64_t read = 0; read <= packets && result == 1; ++read) {
+    result = pcap_next_ex(capture.get(), &header, &bytes);
+  }
+  return result == PCAP_ERROR ? pcap_geterr(capture.get()) : "";
 }
 
 std::string CaptureFile::vdev() const {

@@ -26,6 +26,10 @@ class CaptureFile {
   // What a packet takes in the file beside its own bytes (for pcapng: at least).
   [[nodiscard]] uint32_t record_overhead_bytes() const noexcept { return record_overhead_bytes_; }
 
+  // Why libpcap cannot read on behind the first `packets` packets, in its own words; it reads the
+  // file again up to there, as DPDK's driver keeps the words to itself. Empty when it can.
+  [[nodiscard]] std::string damage_behind(uint64_t packets) const;
+
   // EAL's --vdev value for this file. It names the open file rather than the path, in which a comma
   // or an equals sign would mean something to EAL.
   [[nodiscard]] std::string vdev() const;

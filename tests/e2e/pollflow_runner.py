@@ -91,8 +91,12 @@ def parse_rows(contents):
     lines = contents.splitlines()
     if not lines or lines[0] != reference.CSV_HEADER:
         raise AssertionError("the CSV begins with %r" % (lines[:1],))
-    return [reference.Row(*(int(cell) if cell.lstrip("-").isdigit() else cell for cell in row))
-            for row in csv.reader(lines[1:])]
+    rows = []
+    for cells in csv.reader(lines[1:]):
+        if len(cells) != len(reference.Row._fields):
+            raise AssertionError("the CSV holds a line of %d cells: %r" % (len(cells), cells))
+        rows.append(reference.Row(*(int(cell) if cell.lstrip("-").isdigit() else cell for cell in cells)))
+    return rows
 
 
 def sorted_lines(contents):

@@ -262,10 +262,10 @@ def decode(link_type, frame):
 def decode_by_type(frame, at, ether_type):
     tags = 0
     while ether_type in VLAN_TYPES:
-        need(frame, at, 4)
         tags += 1
         if tags > 4:
             raise Skipped("vlan_depth")
+        need(frame, at, 4)
         ether_type = u16(frame, at + 2)
         at += 4
     if ether_type in MPLS_TYPES:
@@ -288,10 +288,10 @@ def decode_by_type(frame, at, ether_type):
 def decode_mpls(frame, at):
     labels, bottom = 0, False
     while not bottom:
-        need(frame, at, 4)
         labels += 1
         if labels > 16:
             raise Skipped("mpls_depth")
+        need(frame, at, 4)
         bottom = bool(frame[at + 2] & 1)
         at += 4
     return decode_by_version(frame, at, neither="mpls_payload")
@@ -325,10 +325,10 @@ def decode_ipv4(frame, at):
     header_length = (frame[at] & 0x0f) * 4
     if header_length < 20:
         raise Skipped("ip_header_length")
-    need(frame, at, header_length)
     total_length = u16(frame, at + 2)
     if total_length < header_length:
         raise Skipped("ip_total_length")
+    need(frame, at, header_length)
     protocol = frame[at + 9]
     src_port = dst_port = flags = 0
     if u16(frame, at + 6) & 0x1fff == 0:

@@ -37,6 +37,11 @@ class CommandLineTest(GeneratedTest):
             self.assert_one_sentence(outcome.stderr)
             self.assertIn(naming, outcome.stderr)
 
+    def close(self, folder):
+        """Nobody but root gets into the folder any more, not even its owner."""
+        folder.chmod(0)
+        self.addCleanup(folder.chmod, 0o700)
+
     def refuse_with_capture(self, code, *arguments, **named):
         return self.refuse(code, "--read", self.capture, *arguments, **named)
 
@@ -50,6 +55,9 @@ class Input(CommandLineTest):
 
     def test_a_folder(self):
         self.refuse(NO_INPUT, "--read", self.folder)
+
+    def test_a_name_of_two_lines_is_still_named_in_one(self):
+        self.refuse(NO_INPUT, "--read", self.folder / "two\nlines")
 
     def test_files_that_are_no_captures(self):
         for name, contents in (("text.pcap", b"This is a text and not a capture.\n" * 9), ("empty.pcap", b""),
@@ -65,7 +73,7 @@ class Input(CommandLineTest):
         self.refuse_with_capture(NO_PERMISSION, prefix=as_nobody(self), naming="good.pcap")
 
     def test_a_file_in_a_closed_folder(self):
-        self.folder.chmod(0o700)
+        self.close(self.folder)
         self.refuse_with_capture(NO_PERMISSION, prefix=as_nobody(self))
 
     def test_names_with_odd_characters(self):
@@ -185,6 +193,21 @@ class Options(CommandLineTest):
         self.refuse(USAGE, "--read", self.folder / "link.pcap", "--flows-out", self.capture)
         self.assertEqual(self.capture.read_bytes(), before)
 
+    def test_an_output_never_destroys_the_configuration(self):
+        path = self.folder / "pollflow.conf"
+        path.write_text("max-records = 7\n")
+        for option in ("--flows-out", "--ledger"):
+            self.refuse_with_capture(USAGE, "--config", path, option, path)
+            self.assertEqual(path.read_text(), "max-records = 7\n")
+
+    def test_two_outputs_that_are_links_to_one_place(self):
+        """Neither the target nor anything else is there before the run."""
+        for name in ("one", "two"):
+            (self.folder / name).symlink_to("target")
+        self.refuse_with_capture(USAGE, "--flows-out", self.folder / "one", "--ledger", self.folder / "two")
+        (self.folder / "target").unlink(missing_ok=True)
+        self.refuse_with_capture(USAGE, "--flows-out", self.folder / "target", "--ledger", self.folder / "two")
+
     def test_help_lists_every_option(self):
         outcome = runner.execute(["--help"])
         self.assert_success(outcome)
@@ -245,7 +268,8 @@ class Output(CommandLineTest):
 
     def test_an_output_in_a_closed_folder(self):
         closed = self.folder / "closed"
-        closed.mkdir(mode=0o700)
+        closed.mkdir()
+        self.close(closed)
         self.folder.chmod(0o755)
         for option in ("--flows-out", "--ledger"):
             outcome = runner.execute(["--read", self.capture, option, closed / "file"], prefix=as_nobody(self))
@@ -336,6 +360,18 @@ class Output(CommandLineTest):
                 else:       # what only a person would have read
                     self.assertIn(outcome.code, (0, FAILED))
 
+    def test_started_with_closed_files(self):
+        """As some supervisors start their children: no file may take the place of a standard one."""
+        for closed in ("<&-", ">&-", "2>&-", "<&- >&- 2>&-"):
+            with self.subTest(closed):
+                flows = self.folder / "flows"
+                flows.unlink(missing_ok=True)
+                outcome = runner.execute(["--read", self.capture, "--flows-out", flows],
+                                         prefix=["sh", "-c", 'exec "$0" "$@" ' + closed])
+                self.assertIn(outcome.code, (0, FAILED))
+                self.assertTrue(flows.exists())
+                self.assertEqual(runner.sorted_lines(flows.read_text()), reference.run(self.capture).lines())
+
     def test_an_earlier_output_is_replaced(self):
         for name in ("flows", "ledger"):
             (self.folder / name).write_text("old\n" * 10000)
@@ -355,7 +391,8 @@ class Output(CommandLineTest):
 class Signals(CommandLineTest):
 
     def test_a_signal_ends_the_run_in_good_order(self):
-        """The run is slow as its export is; the signal comes when the first datagram has come."""
+        """The run is slow as its export is; the signal comes when the first datagram has come, and then
+        no more packets are received, but what was received is sent."""
         packets = []
         for number in range(20000):
             for flags in (SYN, FIN | ACK):
@@ -371,6 +408,7 @@ class Signals(CommandLineTest):
                 self.assert_success(outcome)
                 ledger = json.loads((self.folder / "ledger").read_text())
                 self.assertIs(ledger["balanced"], True)
+                self.assertLess(ledger["received"]["packets"], len(packets))
                 datagrams = collector.finish()
                 self.assertEqual(v5.lint(datagrams), [])
                 self.assertEqual(len(v5.rows(datagrams)), ledger["records"]["sent"]["records"])

@@ -146,15 +146,21 @@ TEST_CASE("random traffic gives the records of the model, sweep or no sweep") {
   require_same(fixture.records(), model.finish(traffic.now_ms));
 }
 
-TEST_CASE("one hash for every key: keys decide, and a bucket that is full evicts") {
-  TableFixture fixture(options_of(4096));
+TEST_CASE("one hash for every key: keys decide, 32 fit, and one more evicts") {
+  // Also hashes whose halves or low bits are all zeros or ones.
+  const uint64_t hash = GENERATE(0x1234567890abcdefULL, 0ULL, ~0ULL, 0xffffffff00000000ULL,
+                                 0xffffffffULL, 0x1234567800010000ULL, 0x00000000ffff0000ULL);
+  CAPTURE(hash);
+  TableFixture fixture(options_of(GENERATE(64, 4096)));
   for (uint32_t round = 0; round < 3; ++round) {
-    for (uint32_t key = 0; key < 32; ++key)
-      fixture.update_hashed(packet_of(key), 0x1234567890abcdef, start_ms);
+    for (uint32_t key = 0; key < 32; ++key) {
+      fixture.update_hashed(packet_of(key), hash, start_ms);
+    }
   }
   REQUIRE(fixture.table().flows() == 32);
+  REQUIRE(fixture.table().walk().records == 32);
   REQUIRE(fixture.records().empty());
-  fixture.update_hashed(packet_of(99), 0x1234567890abcdef, start_ms);
+  fixture.update_hashed(packet_of(99), hash, start_ms);
   REQUIRE(fixture.records().size() == 1);
   REQUIRE(fixture.records().front().reason == EndReason::evicted);
   REQUIRE(fixture.records().front().packets == 3);
@@ -252,11 +258,19 @@ TEST_CASE(
     REQUIRE(fixture.records().back().key.src == key_number(99).src);
     REQUIRE(fixture.records().back().reason == EndReason::evicted);
   }
-  SECTION("one that is over leaves with its own reason") {
-    fill(0);
-    fixture.update_hashed(packet_of(99), hash, start_ms + 10'001);
+  SECTION("one that is over leaves with its own reason, though others are small or longer idle") {
+    // Flow 0 is in the first bucket and lives on until its active timeout; all others are small.
+    for (uint32_t key = 0; key < 32; ++key) {
+      const int64_t first_ms = key == 0 ? start_ms : start_ms + 99'000;
+      fixture.update_hashed(packet_of(key), hash, first_ms);
+    }
+    for (int64_t at_ms = start_ms; at_ms < start_ms + 100'000; at_ms += 9000) {
+      fixture.update_hashed(packet_of(0), hash, at_ms);
+    }
+    REQUIRE(fixture.records().empty());
+    fixture.update_hashed(packet_of(99), hash, start_ms + 100'001);
     REQUIRE(fixture.records().front().key.src == key_number(0).src);
-    REQUIRE(fixture.records().front().reason == EndReason::idle);
+    REQUIRE(fixture.records().front().reason == EndReason::active);
   }
 }
 

@@ -104,13 +104,16 @@ class Frame {
   explicit Frame(LinkType link) : link_(link) {
     switch (link) {
       case LinkType::ethernet:
-        return layer(14, 12);
+        layer(14, 12);
+        break;
       case LinkType::linux_cooked_v1:
-        return layer(16, 14);
+        layer(16, 14);
+        break;
       case LinkType::linux_cooked_v2:
-        return layer(20, 0);
+        layer(20, 0);
+        break;
       case LinkType::raw_ip:
-        return;
+        break;
     }
   }
 
@@ -623,7 +626,7 @@ TEST_CASE("a frame that carries no IPv4 is skipped under the name that the rules
 
 TEST_CASE("the input ifindex of the key is the one given") {
   const Bytes frame = ethernet().ipv4(Ip{.payload = udp}.bytes()).bytes();
-  for (const uint16_t index : {0, 1, 256, 65535}) {
+  for (const uint16_t index : std::array<uint16_t, 4>{0, 1, 256, 65535}) {
     Packet packet{};
     REQUIRE(decode(frame, LinkType::ethernet, index, packet) == Fate::accounted);
     CHECK(packet.key.in_if == index);
@@ -704,7 +707,7 @@ TEST_CASE("every IPv4 header length with every small total length and every cut"
       require_verdict(Rules::verdict(frame, LinkType::ethernet), frame, LinkType::ethernet);
     }
   };
-  for (const uint8_t protocol : {1, 6, 17}) {
+  for (const uint8_t protocol : std::array<uint8_t, 3>{1, 6, 17}) {
     for (size_t words = 0; words < 16; ++words) {
       for (size_t total = 0; total <= 100; ++total)
         grid(protocol, words, total);

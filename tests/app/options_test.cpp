@@ -1,0 +1,558 @@
+#include "options.hpp"
+
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "failure.hpp"
+#include "support/catch.hpp"
+
+using namespace pollflow;
+using app::Options;
+using app::parse_command_line;
+
+namespace {
+
+namespace fs = std::filesystem;
+using Arguments = std::vector<std::string>;
+
+Options parse(const Arguments& arguments) {
+  return parse_command_line(arguments).options;
+}
+
+Failure refusal(const Arguments& arguments) {
+  try {
+    parse_command_line(arguments);
+  } catch (const Failure& failure) {
+    return failure;
+  }
+  throw std::logic_error("taken, but should have been refused: " + arguments.front());
+}
+
+// Refused with this exit code, by a sentence with all of these parts.
+void check_refused(const Arguments& arguments, ExitCode code, const Arguments& parts) {
+  const Failure failure = refusal(arguments);
+  const std::string sentence = failure.what();
+  CAPTURE(sentence);
+  CHECK(failure.code == code);
+  for (const std::string& part : parts) {
+    CAPTURE(part);
+    CHECK(sentence.find(part) != std::string::npos);
+  }
+}
+
+// A folder of its own, in which the test runs.
+class Folder {
+ public:
+  Folder() : before_(fs::current_path()) {
+    std::string pattern = (fs::temp_directory_path() / "options-XXXXXX").string();
+    if (mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("no temporary folder");
+    path_ = fs::canonical(pattern);
+    fs::current_path(path_);
+  }
+  Folder(const Folder&) = delete;
+  Folder& operator=(const Folder&) = delete;
+  ~Folder() {
+    fs::current_path(before_);
+    fs::remove_all(path_);
+  }
+
+  [[nodiscard]] std::string path(const std::string& name) const { return path_ / name; }
+  [[nodiscard]] std::string file(const std::string& name, const std::string& text) const {
+    std::ofstream(path(name)) << text;
+    return path(name);
+  }
+
+ private:
+  fs::path before_;
+  fs::path path_;
+};
+
+struct OptionValues {
+  const char* option;
+  Arguments good;
+  Arguments bad;
+};
+
+// Values at both ends of what is right, and what is just not.
+const std::vector<OptionValues>& option_values() {
+  static const Arguments no_number = {"x", "", " 1", "1 ", "1.5", "1e3", "0x1", "+1", "-1", "1k"};
+  const auto bad = [](const Arguments& more) {
+    Arguments all = no_number;
+    all.insert(all.end(), more.begin(), more.end());
+    return all;
+  };
+  static const std::vector<OptionValues> values = {
+      {"inactive-timeout", {"1", "15", "2147483"}, bad({"0", "2147484", "9223372036854775808"})},
+      {"active-timeout", {"1", "1800", "2147483"}, bad({"0", "2147484", "9223372036854775808"})},
+      {"max-flows", {"1", "1048576", "1073741824"}, bad({"0", "1073741825"})},
+      {"engine-type", {"0", "255"}, bad({"256", "-256"})},
+      {"engine-id", {"0", "255"}, bad({"256", "65536"})},
+      {"export-delay", {"0", "1000", "3600000"}, bad({"3600001"})},
+      {"export-rate", {"0", "1", "1000000000"}, bad({"1000000001", "18446744073709551616"})},
+      {"max-records", {"1", "30"}, bad({"0", "31", "4294967297"})},
+      {"hash-seed",
+       {"0", "1", "18446744073709551615", "random"},
+       bad({"18446744073709551616", "Random", "randomly"})},
+      {"collector",
+       {"192.0.2.1:2055", "[2001:db8::1]:2055", "a:1", "collector.example:65535"},
+       {"", ":", "192.0.2.1", ":2055", "192.0.2.1:", "a:0", "a:65536", "a:-1", "a:+1", "a:http",
+        "a:1 ", "2001:db8::1:2055", "[2001:db8::1]", "[2001:db8::1]2055", "[]:2055"}},
+      {"ifindex",
+       {"0=1", "0=65535"},
+       {"", "=", "0", "0=", "=1", "0=0", "0=65536", "65535=1", "65536=1", "-1=1", "0=-1", "x=1",
+        "0=x", "0=1=2", "0:1"}},
+      {"read", {"capture.pcap", "-", "a=b"}, {""}},
+      {"flows-out", {"flows.csv", "-", "a b"}, {""}},
+      {"ledger", {"ledger.json", "-"}, {""}},
+  };
+  return values;
+}
+
+}  // namespace
+
+TEST_CASE("without options the defaults are those documented") {
+  const Options options = parse({});
+  CHECK_FALSE(options.help);
+  CHECK_FALSE(options.version);
+  CHECK_FALSE(options.check_config);
+  CHECK(options.config.empty());
+  CHECK(options.read.empty());
+  CHECK(options.collectors.empty());
+  CHECK(options.flows_out.empty());
+  CHECK(options.ledger.empty());
+  CHECK(options.expiry.inactive_timeout_ms == 15'000);
+  CHECK(options.expiry.active_timeout_ms == 1'800'000);
+  CHECK_FALSE(options.expiry.hold_idle);
+  CHECK(options.flows == 1'048'576);
+  CHECK(options.assembler.engine_type == 0);
+  CHECK(options.assembler.engine_id == 0);
+  CHECK(options.assembler.records_max == 30);
+  CHECK(options.ifindex.empty());
+  CHECK(options.export_delay_ms == 1000);
+  CHECK(options.export_rate == 0);
+  CHECK(options.hash_secret == std::optional<uint64_t>(0));
+}
+
+TEST_CASE("each option arrives where it belongs") {
+  const Options options = parse({"--read",
+                                 "in.pcap",
+                                 "--collector",
+                                 "192.0.2.1:2055",
+                                 "--collector=[2001:db8::1]:9995",
+                                 "--flows-out",
+                                 "-",
+                                 "--ledger",
+                                 "out.json",
+                                 "--inactive-timeout",
+                                 "7",
+                                 "--active-timeout",
+                                 "77",
+                                 "--hold-idle",
+                                 "--max-flows",
+                                 "1234",
+                                 "--engine-type",
+                                 "3",
+                                 "--engine-id",
+                                 "4",
+                                 "--ifindex",
+                                 "0=12",
+                                 "--export-delay",
+                                 "250",
+                                 "--export-rate",
+                                 "5000",
+                                 "--max-records",
+                                 "24",
+                                 "--hash-seed",
+                                 "99",
+                                 "--check-config",
+                                 "--help",
+                                 "--version"});
+  CHECK(options.read == "in.pcap");
+  REQUIRE(options.collectors.size() == 2);
+  CHECK(options.collectors[0].host == "192.0.2.1");
+  CHECK(options.collectors[0].port == "2055");
+  CHECK(options.collectors[1].host == "2001:db8::1");
+  CHECK(options.collectors[1].port == "9995");
+  CHECK(options.flows_out == "-");
+  CHECK(options.ledger == "out.json");
+  CHECK(options.expiry.inactive_timeout_ms == 7000);
+  CHECK(options.expiry.active_timeout_ms == 77'000);
+  CHECK(options.expiry.hold_idle);
+  CHECK(options.flows == 1234);
+  CHECK(options.assembler.engine_type == 3);
+  CHECK(options.assembler.engine_id == 4);
+  CHECK(options.ifindex == std::map<uint16_t, uint16_t>{{0, 12}});
+  CHECK(options.export_delay_ms == 250);
+  CHECK(options.export_rate == 5000);
+  CHECK(options.assembler.records_max == 24);
+  CHECK(options.hash_secret == std::optional<uint64_t>(99));
+  CHECK(options.check_config);
+  CHECK(options.help);
+  CHECK(options.version);
+  CHECK(options.config.empty());
+}
+
+TEST_CASE("the hash seed may be drawn at random") {
+  CHECK_FALSE(parse({"--hash-seed", "random"}).hash_secret.has_value());
+  CHECK(parse({"--hash-seed", "18446744073709551615"}).hash_secret == ~uint64_t{0});
+}
+
+TEST_CASE("each option takes its good values") {
+  for (const auto& [option, good, bad] : option_values()) {
+    for (const std::string& value : good) {
+      CAPTURE(option, value);
+      CHECK_NOTHROW(parse({std::string("--") + option, value}));
+      CHECK_NOTHROW(parse({std::string("--") + option + "=" + value}));
+    }
+  }
+}
+
+TEST_CASE("each option refuses its bad values as usage, naming itself and the value") {
+  for (const auto& [option, good, bad] : option_values()) {
+    for (const std::string& value : bad) {
+      const std::string name = std::string("--") + option;
+      CAPTURE(name, value);
+      // Of a value in parts the wrong part is named.
+      const bool in_parts = value.find_first_of(":=") != std::string::npos;
+      check_refused({name, value}, ExitCode::usage, {name, in_parts ? "" : value});
+    }
+  }
+}
+
+TEST_CASE("a refused number says what would be right") {
+  const auto check = [](const std::string& option, const std::string& value,
+                        const std::string& range) {
+    check_refused({option, value}, ExitCode::usage, {option, "'" + value + "'", range});
+  };
+  check("--inactive-timeout", "0", "from 1 to 2147483");
+  check("--active-timeout", "2147484", "from 1 to 2147483");
+  check("--max-flows", "0", "from 1 to 1073741824");
+  check("--engine-type", "256", "from 0 to 255");
+  check("--engine-id", "999", "from 0 to 255");
+  check("--export-delay", "3600001", "from 0 to 3600000");
+  check("--export-rate", "1000000001", "from 0 to 1000000000");
+  check("--max-records", "31", "from 1 to 30");
+  check_refused({"--collector", "a:70000"}, ExitCode::usage, {"--collector", "70000", "65535"});
+  check_refused({"--collector", "a"}, ExitCode::usage, {"--collector", "'a'", "HOST:PORT"});
+  check_refused({"--collector", "2001:db8::1:2055"}, ExitCode::usage, {"brackets"});
+  check_refused({"--ifindex", "7"}, ExitCode::usage, {"--ifindex", "'7'", "PORT=INDEX"});
+  check_refused({"--ifindex", "7=65536"}, ExitCode::usage, {"--ifindex", "'65536'"});
+}
+
+TEST_CASE("an option that wants a value is refused without one, a switch with one") {
+  for (const auto& [option, good, bad] : option_values()) {
+    CAPTURE(option);
+    check_refused({std::string("--") + option}, ExitCode::usage, {option});
+    check_refused({std::string("--") + option + "="}, ExitCode::usage, {option});
+  }
+  check_refused({"--config"}, ExitCode::usage, {"config"});
+  for (const std::string option : {"hold-idle", "check-config", "help", "version"}) {
+    CAPTURE(option);
+    check_refused({"--" + option + "=true"}, ExitCode::usage, {option});
+    check_refused({"--" + option, "true"}, ExitCode::usage, {"'true'"});
+  }
+}
+
+TEST_CASE("an option is given once, unless it repeats") {
+  const Folder folder;
+  const std::string config = folder.file("a.conf", "read = in.pcap\n");
+  const std::vector<Arguments> twice = {
+      {"--read", "a", "--read", "b"},
+      {"--flows-out", "a", "--flows-out", "a"},
+      {"--ledger", "a", "--ledger", "b"},
+      {"--inactive-timeout", "1", "--inactive-timeout=2"},
+      {"--active-timeout", "1", "--active-timeout", "2"},
+      {"--max-flows", "1", "--max-flows", "1"},
+      {"--engine-type", "1", "--engine-type", "1"},
+      {"--engine-id", "1", "--engine-id", "1"},
+      {"--export-delay", "1", "--export-delay", "1"},
+      {"--export-rate", "1", "--export-rate", "1"},
+      {"--max-records", "1", "--max-records", "1"},
+      {"--hash-seed", "1", "--hash-seed", "random"},
+      {"--config", config, "--config", config},
+      {"--hold-idle", "--hold-idle"},
+      {"--check-config", "--check-config"},
+  };
+  for (const Arguments& arguments : twice)
+    check_refused(arguments, ExitCode::usage, {arguments.front(), "twice"});
+  check_refused({"--ifindex", "3=1", "--ifindex", "3=2"}, ExitCode::usage, {"--ifindex", "port 3"});
+
+  CHECK(parse({"--collector", "a:1", "--collector", "a:1"}).collectors.size() == 2);
+  CHECK(parse({"--ifindex", "0=9", "--ifindex", "2=9"}).ifindex ==
+        std::map<uint16_t, uint16_t>{{0, 9}, {2, 9}});
+}
+
+TEST_CASE("what is no option is refused by name: unknown, abbreviated, misspelt, positional") {
+  for (const std::string argument :
+       {"--nope", "--nope=1", "--max-flow", "--max-flowss", "--coll", "--inactive", "--READ", "-r",
+        "-h", "--no-hold-idle", "--routes2", "capture.pcap", "-", "@file", "/read"}) {
+    CAPTURE(argument);
+    check_refused({argument}, ExitCode::usage, {argument.substr(0, argument.find('=')), "--help"});
+    check_refused({argument, "7"}, ExitCode::usage, {"--help"});
+  }
+  check_refused({"--read", "a.pcap", "b.pcap"}, ExitCode::usage, {"'b.pcap'", "--read FILE"});
+  check_refused({""}, ExitCode::usage, {"''"});
+}
+
+TEST_CASE("-- ends what is EAL's") {
+  const auto split = [](const Arguments& arguments) { return parse_command_line(arguments); };
+  CHECK(split({}).eal.empty());
+  CHECK(split({"--read", "a"}).eal.empty());
+  CHECK(split({"--"}).eal.empty());
+  CHECK(split({"--", "--read", "a"}).eal.empty());
+  CHECK(split({"--", "--read", "a"}).options.read == "a");
+
+  const auto line = split({"-l", "0,1", "--log-level=debug", "x", "--", "--read", "a"});
+  CHECK(line.eal == Arguments{"-l", "0,1", "--log-level=debug", "x"});
+  CHECK(line.options.read == "a");
+  // Only the first: EAL's part may hold what looks like ours, and ours ends by itself.
+  const auto ours_too = split({"--read", "b", "--", "--read", "a", "--"});
+  CHECK(ours_too.eal == Arguments{"--read", "b"});
+  CHECK(ours_too.options.read == "a");
+  check_refused({"-l", "0", "--", "--read", "a", "--", "b"}, ExitCode::usage, {"'b'"});
+  check_refused({"-l", "0", "--read", "a"}, ExitCode::usage, {"-l"});
+  check_refused({"-l", "0", "--", "-l", "0"}, ExitCode::usage, {"-l"});
+}
+
+TEST_CASE("a configuration file holds the long options") {
+  const Folder folder;
+  const std::string config = folder.file("pollflow.conf",
+                                         "# a comment\n"
+                                         "\n"
+                                         "read = in.pcap\n"
+                                         "collector = 192.0.2.1:2055\n"
+                                         "  collector=[2001:db8::1]:9995   # the other one\n"
+                                         "flows-out = flows.csv\n"
+                                         "ledger = -\n"
+                                         "inactive-timeout = 7\n"
+                                         "active-timeout = 77\r\n"
+                                         "hold-idle = true\n"
+                                         "max-flows = 1234\n"
+                                         "engine-type = 3\n"
+                                         "engine-id = 4\n"
+                                         "ifindex = 0=12\n"
+                                         "export-delay = 250\n"
+                                         "export-rate = 5000\n"
+                                         "max-records = 24\n"
+                                         "hash-seed = random");
+  const Options options = parse({"--config", config});
+  CHECK(options.config == config);
+  CHECK(options.read == "in.pcap");
+  REQUIRE(options.collectors.size() == 2);
+  CHECK(options.collectors[0].name() == "192.0.2.1:2055");
+  CHECK(options.collectors[1].name() == "[2001:db8::1]:9995");
+  CHECK(options.flows_out == "flows.csv");
+  CHECK(options.ledger == "-");
+  CHECK(options.expiry.inactive_timeout_ms == 7000);
+  CHECK(options.expiry.active_timeout_ms == 77'000);
+  CHECK(options.expiry.hold_idle);
+  CHECK(options.flows == 1234);
+  CHECK(options.assembler.engine_type == 3);
+  CHECK(options.assembler.engine_id == 4);
+  CHECK(options.ifindex == std::map<uint16_t, uint16_t>{{0, 12}});
+  CHECK(options.export_delay_ms == 250);
+  CHECK(options.export_rate == 5000);
+  CHECK(options.assembler.records_max == 24);
+  CHECK_FALSE(options.hash_secret.has_value());
+}
+
+TEST_CASE("a file without settings changes nothing") {
+  const Folder folder;
+  const std::string comment = folder.file("comment.conf", "# nothing yet\n");
+  CHECK(parse({"--config", comment, "--max-flows", "5"}).flows == 5);
+  CHECK(parse({"--config", comment}).flows == 1'048'576);
+}
+
+TEST_CASE("nor does an empty file", "[!mayfail]") {
+  const Folder folder;
+  CHECK_NOTHROW(parse({"--config", folder.file("empty.conf", "")}));
+}
+
+TEST_CASE("the command line wins over the file") {
+  const Folder folder;
+  const std::string config = folder.file("pollflow.conf",
+                                         "collector = 192.0.2.1:2055\n"
+                                         "collector = 192.0.2.2:2055\n"
+                                         "ledger = from-file.json\n"
+                                         "inactive-timeout = 7\n"
+                                         "hold-idle = false\n"
+                                         "hash-seed = random\n"
+                                         "ifindex = 0=1\n"
+                                         "ifindex = 5=6\n");
+  for (const bool config_last : {false, true}) {
+    CAPTURE(config_last);
+    Arguments arguments = {"--collector", "192.0.2.9:9", "--inactive-timeout", "8",   "--hold-idle",
+                           "--hash-seed", "3",           "--ifindex",          "0=12"};
+    arguments.insert(config_last ? arguments.end() : arguments.begin(), {"--config", config});
+    const Options options = parse(arguments);
+    REQUIRE(options.collectors.size() == 1);
+    CHECK(options.collectors[0].name() == "192.0.2.9:9");
+    CHECK(options.expiry.inactive_timeout_ms == 8000);
+    CHECK(options.expiry.hold_idle);
+    CHECK(options.hash_secret == std::optional<uint64_t>(3));
+    CHECK(options.ledger == "from-file.json");
+    CHECK(options.ifindex == std::map<uint16_t, uint16_t>{{0, 12}, {5, 6}});
+    CHECK(options.config == config);
+  }
+}
+
+TEST_CASE("a switch in the file is true or false") {
+  const Folder folder;
+  const auto held = [&](const std::string& text) {
+    return parse({"--config", folder.file("a.conf", "hold-idle = " + text)}).expiry.hold_idle;
+  };
+  CHECK(held("true"));
+  CHECK_FALSE(held("false"));
+  for (const std::string text : {"", "1", "yes", "TRUE", "on", "truefalse"}) {
+    CAPTURE(text);
+    const std::string config = folder.file("a.conf", "hold-idle = " + text);
+    check_refused({"--config", config}, ExitCode::configuration,
+                  {config, "hold-idle", "true", "false", "'" + text + "'"});
+  }
+}
+
+TEST_CASE("a bad value in the file is refused as configuration, naming file, key and value") {
+  const Folder folder;
+  for (const auto& [option, good, bad] : option_values()) {
+    for (const std::string& value : good) {
+      CAPTURE(option, value);
+      const std::string text = std::string(option) + " = " + value + "\n";
+      CHECK_NOTHROW(parse({"--config", folder.file("good.conf", text)}));
+    }
+    for (const std::string& value : bad) {
+      if (value.starts_with(' ') || value.ends_with(' ')) continue;  // the file's blanks fall away
+      CAPTURE(option, value);
+      const std::string config =
+          folder.file("bad.conf", std::string(option) + " = " + value + "\n");
+      const bool in_parts = value.find_first_of(":=") != std::string::npos;
+      check_refused({"--config", config}, ExitCode::configuration,
+                    {config, option, in_parts ? "" : value});
+    }
+  }
+}
+
+TEST_CASE("what is no setting is refused as configuration, naming file and key") {
+  const Folder folder;
+  const auto check = [&](const std::string& text, const std::string& named) {
+    CAPTURE(text);
+    const std::string config = folder.file("bad.conf", text);
+    check_refused({"--config", config}, ExitCode::configuration, {config, named});
+  };
+  check("nope = 1\n", "'nope'");
+  check("max-flow = 1\n", "'max-flow'");
+  check("Max-flows = 1\n", "'Max-flows'");
+  check("--read = in.pcap\n", "'--read'");
+  check("[section]\nread = in.pcap\n", "read'");
+  check("config = other.conf\n", "'config'");
+  check("check-config = true\n", "'check-config'");
+  check("help = true\n", "'help'");
+  check("version = true\n", "'version'");
+  check("hold-idle\n", "'hold-idle'");
+  check("max-flows 5\n", "'max-flows 5'");
+  check("max-flows = 5\nmax-flows = 5\n", "--max-flows");
+  check("hold-idle = true\nhold-idle = true\n", "--hold-idle");
+  check("ifindex = 2=5\nifindex = 2=6\n", "--ifindex");
+}
+
+TEST_CASE("a file that cannot be read is refused as configuration") {
+  const Folder folder;
+  check_refused({"--config", folder.path("none.conf")}, ExitCode::configuration,
+                {"--config", folder.path("none.conf")});
+  check_refused({"--config", folder.path(".")}, ExitCode::configuration, {folder.path(".")});
+  check_refused({"--config", ""}, ExitCode::usage, {"--config"});
+}
+
+TEST_CASE("a bad option on the command line is refused even when the file is good") {
+  const Folder folder;
+  const std::string config = folder.file("a.conf", "max-flows = 5\n");
+  check_refused({"--config", config, "--max-flows", "0"}, ExitCode::usage, {"--max-flows"});
+  check_refused({"--max-flows", "7", "--config", folder.file("b.conf", "max-flows = 0\n")},
+                ExitCode::configuration, {"--max-flows"});
+}
+
+TEST_CASE("records and ledger do not go to the same place") {
+  const Folder folder;
+  const std::string there = folder.file("there.txt", "old");
+  fs::create_symlink(there, folder.path("link.txt"));
+  fs::create_hard_link(there, folder.path("hard.txt"));
+  const auto same = [](const std::string& flows, const std::string& ledger) {
+    CAPTURE(flows, ledger);
+    check_refused({"--flows-out", flows, "--ledger", ledger}, ExitCode::usage,
+                  {"--flows-out", "--ledger"});
+  };
+  same("-", "-");
+  same("new.txt", "new.txt");
+  same(folder.path("new.txt"), folder.path("./new.txt"));
+  same(there, there);
+  same(there, "there.txt");
+  same("there.txt", "./there.txt");
+  same(there, folder.path("link.txt"));
+  same(folder.path("link.txt"), there);
+  same(there, folder.path("hard.txt"));
+
+  const auto apart = [](const std::string& flows, const std::string& ledger) {
+    CAPTURE(flows, ledger);
+    CHECK_NOTHROW(parse({"--flows-out", flows, "--ledger", ledger}));
+  };
+  apart("-", "ledger.json");
+  apart("flows.csv", "-");
+  apart("flows.csv", "ledger.json");
+  apart(there, "new.txt");
+  apart("/dev/null", "/dev/null");
+}
+
+TEST_CASE("nor by two names of one file that is not there yet", "[!mayfail]") {
+  const Folder folder;
+  CHECK_THROWS_AS(parse({"--flows-out", "new.txt", "--ledger", "./new.txt"}), Failure);
+  CHECK_THROWS_AS(parse({"--flows-out", folder.path("new.txt"), "--ledger", "new.txt"}), Failure);
+}
+
+TEST_CASE("nothing is written over the capture that is read") {
+  const Folder folder;
+  const std::string capture = folder.file("in.pcap", "packets");
+  fs::create_symlink(capture, folder.path("link.pcap"));
+  for (const std::string output : {"--flows-out", "--ledger"}) {
+    for (const std::string& name : {capture, folder.path("link.pcap"), std::string("in.pcap")}) {
+      CAPTURE(output, name);
+      check_refused({"--read", capture, output, name}, ExitCode::usage, {name, "--read"});
+    }
+    CHECK_NOTHROW(parse({"--read", capture, output, "-"}));
+    CHECK_NOTHROW(parse({"--read", capture, output, folder.path("out")}));
+  }
+}
+
+TEST_CASE("a capture has port 0 only") {
+  CHECK_NOTHROW(parse({"--read", "in.pcap", "--ifindex", "0=7"}));
+  CHECK_NOTHROW(parse({"--ifindex", "1=7"}));
+  check_refused({"--read", "in.pcap", "--ifindex", "1=7"}, ExitCode::usage, {"--ifindex 1=7"});
+}
+
+TEST_CASE("options that contradict each other do so from the file, too") {
+  const Folder folder;
+  const std::string config = folder.file("a.conf", "flows-out = -\nifindex = 1=7\n");
+  CHECK_NOTHROW(parse({"--config", config}));
+  CHECK_THROWS_AS(parse({"--config", config, "--ledger", "-"}), Failure);
+  CHECK_THROWS_AS(parse({"--config", config, "--read", "in.pcap"}), Failure);
+}
+
+TEST_CASE("help names each option and each exit code") {
+  const std::string help = app::help_text();
+  const auto has = [&](const std::string& part) { return help.find(part) != std::string::npos; };
+  for (const auto& [option, good, bad] : option_values()) {
+    CAPTURE(option);
+    CHECK(has(std::string("--") + option));
+  }
+  for (const std::string part :
+       {"--hold-idle", "--config", "--check-config", "--help", "--version", "[EAL options] --",
+        "64 usage", "66 ", "69 ", "73 ", "77 ", "78 configuration"}) {
+    CAPTURE(part);
+    CHECK(has(part));
+  }
+}

@@ -1,0 +1,323 @@
+#include "exporter/collector.hpp"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <deque>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "failure.hpp"
+#include "support/catch.hpp"
+
+using namespace pollflow;
+using exporter::Collector;
+using exporter::CollectorAddress;
+using Outcome = exporter::Collector::Outcome;
+
+namespace {
+
+using Bytes = std::vector<uint8_t>;
+
+// What send() answers next instead of sending: errno values; 0 is "send it".
+std::deque<int> scripted;
+
+}  // namespace
+
+// Takes the place of the C library's in this program, so that the kernel can be made to refuse.
+extern "C" ssize_t send(int socket, const void* bytes, size_t length, int flags) {
+  if (!scripted.empty()) {
+    errno = scripted.front();
+    scripted.pop_front();
+    if (errno != 0) return -1;
+  }
+  return sendto(socket, bytes, length, flags, nullptr, 0);
+}
+
+namespace {
+
+// A UDP socket on the loopback interface, on a port that the kernel chooses unless one is given.
+class Listener {
+ public:
+  explicit Listener(int family = AF_INET, uint16_t port = 0)
+      : socket_(::socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_storage address = loopback(family, port);
+    socklen_t length = sizeof(address);
+    usable_ = bind(socket_, reinterpret_cast<sockaddr*>(&address), length) == 0 &&
+              getsockname(socket_, reinterpret_cast<sockaddr*>(&address), &length) == 0;
+    // sin_port and sin6_port share their place.
+    port_ = ntohs(reinterpret_cast<const sockaddr_in*>(&address)->sin_port);
+  }
+  Listener(const Listener&) = delete;
+  Listener& operator=(const Listener&) = delete;
+  ~Listener() { close(socket_); }
+
+  [[nodiscard]] bool usable() const { return usable_; }
+  [[nodiscard]] uint16_t port() const { return port_; }
+
+  // The next datagram; empty when none comes.
+  [[nodiscard]] Bytes receive() const {
+    pollfd wait = {.fd = socket_, .events = POLLIN, .revents = 0};
+    if (poll(&wait, 1, 2000) != 1) return {};
+    Bytes bytes(65536);
+    const ssize_t length = recv(socket_, bytes.data(), bytes.size(), 0);
+    bytes.resize(length < 0 ? 0 : static_cast<size_t>(length));
+    return bytes;
+  }
+  [[nodiscard]] bool silent() const {
+    pollfd wait = {.fd = socket_, .events = POLLIN, .revents = 0};
+    return poll(&wait, 1, 0) == 0;
+  }
+
+ private:
+  static sockaddr_storage loopback(int family, uint16_t port) {
+    sockaddr_storage address{};
+    if (family == AF_INET) {
+      auto* ipv4 = reinterpret_cast<sockaddr_in*>(&address);
+      ipv4->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+      ipv4->sin_port = htons(port);
+    } else {
+      auto* ipv6 = reinterpret_cast<sockaddr_in6*>(&address);
+      ipv6->sin6_addr = in6addr_loopback;
+      ipv6->sin6_port = htons(port);
+    }
+    address.ss_family = static_cast<sa_family_t>(family);
+    return address;
+  }
+
+  int socket_;
+  uint16_t port_ = 0;
+  bool usable_ = false;
+};
+
+CollectorAddress address_of(const Listener& listener) {
+  return {"127.0.0.1", std::to_string(listener.port())};
+}
+
+uint16_t port_where_nobody_listens() {
+  return Listener().port();
+}
+
+Bytes datagram(size_t length, uint8_t fill = 5) {
+  return Bytes(length, fill);
+}
+
+struct Expected {
+  uint64_t datagrams_sent = 0;
+  uint64_t datagrams_failed = 0;
+  uint64_t records_sent = 0;
+  uint64_t records_failed = 0;
+};
+
+void check_counters(const Collector& collector, const Expected& expected) {
+  CHECK(collector.counters().datagrams_sent == expected.datagrams_sent);
+  CHECK(collector.counters().datagrams_failed == expected.datagrams_failed);
+  CHECK(collector.counters().records_sent == expected.records_sent);
+  CHECK(collector.counters().records_failed == expected.records_failed);
+}
+
+Failure failure_to_make(const CollectorAddress& address) {
+  try {
+    const Collector collector(address);
+  } catch (const Failure& failure) {
+    return failure;
+  }
+  throw std::logic_error("a collector where none can be: " + address.name());
+}
+
+bool contains(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+}  // namespace
+
+TEST_CASE("datagrams arrive as they were sent, in order, and are counted") {
+  const Listener listener;
+  Collector collector(address_of(listener));
+  check_counters(collector, {});
+  uint64_t records = 0;
+  for (unsigned count = 1; count <= 30; ++count) {
+    const Bytes sent = datagram(24 + 48 * count, static_cast<uint8_t>(count));
+    REQUIRE(collector.send(sent, count) == Outcome::sent);
+    REQUIRE(listener.receive() == sent);
+    records += count;
+  }
+  check_counters(collector, {.datagrams_sent = 30, .records_sent = records});
+  CHECK(collector.counters().refused == 0);
+  CHECK(collector.last_errno() == 0);
+  CHECK(listener.silent());
+}
+
+TEST_CASE("an IPv6 collector is reached") {
+  const Listener listener(AF_INET6);
+  if (!listener.usable()) return;  // a machine without IPv6
+  Collector collector({"::1", std::to_string(listener.port())});
+  CHECK(collector.name() == "[::1]:" + std::to_string(listener.port()));
+  CHECK(collector.send(datagram(72), 1) == Outcome::sent);
+  CHECK(listener.receive() == datagram(72));
+}
+
+TEST_CASE("a collector is called what the operator called it") {
+  CHECK(CollectorAddress{"192.0.2.1", "2055"}.name() == "192.0.2.1:2055");
+  CHECK(CollectorAddress{"2001:db8::1", "9995"}.name() == "[2001:db8::1]:9995");
+  CHECK(CollectorAddress{"collector.example", "1"}.name() == "collector.example:1");
+  CHECK(Collector({"127.0.0.1", "2055"}).name() == "127.0.0.1:2055");
+}
+
+TEST_CASE("nobody listens: counted as refused, and every datagram as sent") {
+  Collector collector({"127.0.0.1", std::to_string(port_where_nobody_listens())});
+  for (uint64_t sent = 1; sent <= 50; ++sent) {
+    REQUIRE(collector.send(datagram(72), 1) == Outcome::sent);
+    check_counters(collector, {.datagrams_sent = sent, .records_sent = sent});
+  }
+  CHECK(collector.counters().refused > 0);
+  CHECK(collector.counters().refused < 50);
+  CHECK(collector.last_errno() == 0);
+}
+
+TEST_CASE("a datagram offered when the host's refusal of an earlier one is heard is not lost") {
+  const uint16_t port = port_where_nobody_listens();
+  Collector collector({"127.0.0.1", std::to_string(port)});
+  REQUIRE(collector.send(datagram(72, 1), 1) == Outcome::sent);
+  const Listener listener(AF_INET, port);
+  if (!listener.usable()) return;  // somebody else took the port
+  CHECK(collector.send(datagram(72, 2), 1) == Outcome::sent);
+  CHECK(listener.receive() == datagram(72, 2));
+  CHECK(listener.silent());
+}
+
+TEST_CASE("a socket that would block counts nothing, and takes the datagram later") {
+  const Listener listener;
+  Collector collector(address_of(listener));
+  for (const int reason : {EAGAIN, EWOULDBLOCK, ENOBUFS, EINTR}) {
+    CAPTURE(reason);
+    scripted = {reason};
+    CHECK(collector.send(datagram(72), 1) == Outcome::would_block);
+  }
+  check_counters(collector, {});
+  CHECK(listener.silent());
+  CHECK(collector.send(datagram(72), 1) == Outcome::sent);
+  CHECK(listener.receive() == datagram(72));
+  check_counters(collector, {.datagrams_sent = 1, .records_sent = 1});
+}
+
+TEST_CASE("a datagram given up on is counted as failed") {
+  const Listener listener;
+  Collector collector(address_of(listener));
+  scripted = {EAGAIN};
+  REQUIRE(collector.send(datagram(24 + 48 * 7), 7) == Outcome::would_block);
+  collector.give_up(7);
+  check_counters(collector, {.datagrams_failed = 1, .records_failed = 7});
+  CHECK(collector.last_errno() == EAGAIN);
+  CHECK(collector.counters().refused == 0);
+}
+
+TEST_CASE("what the kernel will never take is counted as failed, and the next one goes on") {
+  const Listener listener;
+  Collector collector(address_of(listener));
+  uint64_t failed = 0;
+  for (const int reason : {EPERM, EMSGSIZE, ENETUNREACH, EHOSTUNREACH, ENETDOWN}) {
+    CAPTURE(reason);
+    scripted = {reason};
+    CHECK(collector.send(datagram(72), 3) == Outcome::failed);
+    ++failed;
+    check_counters(collector, {.datagrams_failed = failed, .records_failed = 3 * failed});
+    CHECK(collector.last_errno() == reason);
+  }
+  CHECK(listener.silent());
+  CHECK(collector.send(datagram(72), 2) == Outcome::sent);
+  CHECK(listener.receive() == datagram(72));
+  check_counters(collector, {.datagrams_sent = 1,
+                             .datagrams_failed = failed,
+                             .records_sent = 2,
+                             .records_failed = 3 * failed});
+}
+
+TEST_CASE("a datagram too big for UDP fails, and those behind it do not") {
+  const Listener listener;
+  Collector collector(address_of(listener));
+  CHECK(collector.send(datagram(65508), 30) == Outcome::failed);
+  CHECK(collector.last_errno() == EMSGSIZE);
+  check_counters(collector, {.datagrams_failed = 1, .records_failed = 30});
+  CHECK(collector.send(datagram(65507), 1) == Outcome::sent);
+  CHECK(listener.receive() == datagram(65507));
+}
+
+TEST_CASE("a refusal heard first does not hide what becomes of the datagram") {
+  const Listener listener;
+  Collector collector(address_of(listener));
+  SECTION("sent") {
+    scripted = {ECONNREFUSED, 0};
+    CHECK(collector.send(datagram(72), 1) == Outcome::sent);
+    CHECK(listener.receive() == datagram(72));
+    check_counters(collector, {.datagrams_sent = 1, .records_sent = 1});
+  }
+  SECTION("would block") {
+    scripted = {ECONNREFUSED, EAGAIN};
+    CHECK(collector.send(datagram(72), 1) == Outcome::would_block);
+    check_counters(collector, {});
+  }
+  SECTION("failed") {
+    scripted = {ECONNREFUSED, EPERM};
+    CHECK(collector.send(datagram(72), 1) == Outcome::failed);
+    check_counters(collector, {.datagrams_failed = 1, .records_failed = 1});
+    CHECK(collector.last_errno() == EPERM);
+  }
+  CHECK(collector.counters().refused == 1);
+}
+
+// Two datagrams are on their way to a host that listens no more; the second's ICMP answer comes
+// between the two offers of a third.
+TEST_CASE("refusals heard twice in a row fail no datagram", "[!mayfail]") {
+  const Listener listener;
+  Collector collector(address_of(listener));
+  scripted = {ECONNREFUSED, ECONNREFUSED};
+  const Outcome outcome = collector.send(datagram(72), 1);
+  scripted.clear();
+  CHECK(outcome != Outcome::failed);
+  CHECK(collector.counters().datagrams_failed == 0);
+  CHECK(collector.counters().refused == 2);
+}
+
+TEST_CASE("a name that does not resolve is a failure that says so") {
+  const Failure failure = failure_to_make({"collector.invalid", "2055"});
+  CHECK(failure.code == ExitCode::failed);
+  CAPTURE(failure.what());
+  CHECK(contains(failure.what(), "--collector collector.invalid:2055"));
+  CHECK(contains(failure.what(), "does not resolve"));
+}
+
+TEST_CASE("an address that the kernel lets nobody connect to is a failure that says so") {
+  const Failure failure = failure_to_make({"255.255.255.255", "2055"});
+  CHECK(failure.code == ExitCode::failed);
+  CAPTURE(failure.what());
+  CHECK(contains(failure.what(), "--collector 255.255.255.255:2055"));
+  CHECK(contains(failure.what(), std::strerror(EACCES)));
+}
+
+TEST_CASE("a collector that moves keeps its socket, its name and its counters") {
+  const Listener listener;
+  std::vector<Collector> collectors;
+  collectors.emplace_back(address_of(listener));
+  REQUIRE(collectors.front().send(datagram(72, 1), 4) == Outcome::sent);
+  CHECK(collectors.front().send(datagram(65508), 2) == Outcome::failed);
+  collectors.reserve(collectors.capacity() + 1);
+  Collector moved(std::move(collectors.front()));
+  collectors.clear();
+
+  CHECK(moved.name() == address_of(listener).name());
+  CHECK(moved.last_errno() == EMSGSIZE);
+  CHECK(moved.send(datagram(72, 2), 5) == Outcome::sent);
+  check_counters(
+      moved, {.datagrams_sent = 2, .datagrams_failed = 1, .records_sent = 9, .records_failed = 2});
+  CHECK(listener.receive() == datagram(72, 1));
+  CHECK(listener.receive() == datagram(72, 2));
+}

@@ -1,0 +1,216 @@
+#include "pipeline/export_loop.hpp"
+
+#include <arpa/inet.h>
+#include <fmt/format.h>
+#include <rte_mbuf.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <vector>
+
+#include "support/catch.hpp"
+#include "support/v5_reader.hpp"
+
+using namespace pollflow;
+using flow::Record;
+using pipeline::ExportLoop;
+
+namespace {
+
+constexpr int64_t boot_ms = 1'700'000'000'000;
+constexpr int64_t start_ms = boot_ms + 60'000;
+constexpr uint64_t second_ns = 1'000'000'000;
+
+Record record_left_at(int64_t left_ms, uint32_t number = 1) {
+  return {.key = {.src = number,
+                  .dst = 2,
+                  .src_port = 3,
+                  .dst_port = 4,
+                  .in_if = 1,
+                  .protocol = 17,
+                  .tos = 0},
+          .packets = 2,
+          .octets = 100,
+          .first_ms = left_ms - 20'000,
+          .last_ms = left_ms - 16'000,
+          .left_ms = left_ms,
+          .tcp_flags = 0,
+          .reason = flow::EndReason::idle};
+}
+
+// A UDP socket on loopback that keeps what it gets.
+class Listener {
+ public:
+  Listener() : socket_(socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0)) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    REQUIRE(bind(socket_, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0);
+    socklen_t length = sizeof(address);
+    getsockname(socket_, reinterpret_cast<sockaddr*>(&address), &length);
+    port_ = ntohs(address.sin_port);
+  }
+  Listener(const Listener&) = delete;
+  Listener& operator=(const Listener&) = delete;
+  ~Listener() { close(socket_); }
+
+  exporter::CollectorAddress address() const { return {"127.0.0.1", fmt::to_string(port_)}; }
+
+  std::vector<std::vector<uint8_t>> datagrams() {
+    std::vector<std::vector<uint8_t>> all;
+    for (;;) {
+      std::vector<uint8_t> datagram(65'536);
+      const ssize_t bytes = recv(socket_, datagram.data(), datagram.size(), 0);
+      if (bytes < 0) return all;
+      datagram.resize(static_cast<size_t>(bytes));
+      all.push_back(std::move(datagram));
+    }
+  }
+
+ private:
+  int socket_;
+  uint16_t port_ = 0;
+};
+
+struct ExportFixture {
+  explicit ExportFixture(size_t collectors = 1, ExportLoop::Options with = {})
+      : listeners(collectors), ring("export_test", SOCKET_ID_ANY), rings{&ring} {
+    for (const Listener& listener : listeners)
+      outputs.collectors.emplace_back(listener.address());
+    with.boot_ms = boot_ms;
+    loop.emplace(with, rings, outputs);
+  }
+
+  void push(const Record& record) { ring.push({&record, 1}); }
+  std::vector<test::V5Datagram> received(size_t listener = 0) {
+    std::vector<test::V5Datagram> decoded;
+    for (const auto& bytes : listeners[listener].datagrams()) {
+      const auto datagram = test::read_v5(bytes);
+      REQUIRE(datagram.has_value());
+      decoded.push_back(*datagram);
+    }
+    return decoded;
+  }
+
+  std::vector<Listener> listeners;
+  pipeline::ExpiryRing ring;
+  std::array<pipeline::ExpiryRing*, 1> rings;
+  pipeline::Outputs outputs;
+  std::optional<ExportLoop> loop;
+};
+
+}  // namespace
+
+TEST_CASE("a full datagram leaves at once, a partial one within the export delay") {
+  ExportFixture fixture;
+  for (uint32_t i = 0; i < 31; ++i)
+    fixture.push(record_left_at(start_ms, i));
+  fixture.loop->turn(start_ms, 0);
+  auto received = fixture.received();
+  REQUIRE(received.size() == 1);
+  CHECK(received[0].records.size() == 30);
+  CHECK(received[0].flow_sequence == 0);
+
+  fixture.loop->turn(start_ms + 999, second_ns);
+  CHECK(fixture.received().empty());
+  fixture.loop->turn(start_ms + 1000, second_ns);
+  received = fixture.received();
+  REQUIRE(received.size() == 1);
+  CHECK(received[0].records.size() == 1);
+  CHECK(received[0].flow_sequence == 30);
+  CHECK(received[0].sys_uptime == 61'000);
+}
+
+TEST_CASE(
+    "where only records tell the time, they decide when a datagram leaves and what its header "
+    "says") {
+  ExportFixture fixture;
+  fixture.push(record_left_at(start_ms, 1));
+  fixture.push(record_left_at(start_ms + 400, 2));
+  fixture.push(record_left_at(start_ms + 86'400'000, 3));
+  fixture.loop->turn(ExportLoop::no_clock, 0);
+  auto received = fixture.received();
+  REQUIRE(received.size() == 1);
+  CHECK(received[0].records.size() == 2);
+  CHECK(received[0].sys_uptime == 61'000);
+  REQUIRE(fixture.loop->finish(ExportLoop::no_clock, 0));
+  received = fixture.received();
+  REQUIRE(received.size() == 1);
+  CHECK(received[0].sys_uptime == 60'000 + 86'400'000);
+}
+
+TEST_CASE("a header is never before its records, even when time stepped back") {
+  ExportFixture fixture;
+  fixture.push(record_left_at(start_ms + 500, 1));
+  fixture.push(record_left_at(start_ms, 2));
+  fixture.push(record_left_at(start_ms - 5'000'000'000, 3));  // 58 days: SysUptime cannot hold both
+  REQUIRE(fixture.loop->finish(ExportLoop::no_clock, 0));
+  const auto received = fixture.received();
+  REQUIRE(received.size() == 2);
+  CHECK(received[0].sys_uptime == 61'500);  // due when opened + 1000
+  CHECK(received[1].records.size() == 1);
+  CHECK(received[1].sys_uptime == static_cast<uint32_t>(60'000 - 5'000'000'000));
+}
+
+TEST_CASE("two collectors get the same stream; one that fails does not stop the other") {
+  ExportFixture fixture(2);
+  for (uint32_t i = 0; i < 45; ++i)
+    fixture.push(record_left_at(start_ms, i));
+  REQUIRE(fixture.loop->finish(start_ms, 0));
+  const auto first = fixture.listeners[0].datagrams();
+  CHECK(first.size() == 2);
+  CHECK(first == fixture.listeners[1].datagrams());
+  const auto counters = fixture.loop->counters();
+  CHECK(counters.sent.records == 45);
+  CHECK(counters.flow_sequence == 45);
+}
+
+TEST_CASE("the export rate holds records back, in the ring at last, and loses none") {
+  ExportFixture fixture(1, {.export_rate = 300});
+  for (uint32_t i = 0; i < 300; ++i)
+    fixture.push(record_left_at(start_ms, i));
+  size_t sent = 0;
+  uint64_t now_ns = 0;
+  for (; sent < 300 && now_ns < 10 * second_ns; now_ns += second_ns / 1000) {
+    fixture.loop->turn(start_ms, now_ns);
+    for (const auto& datagram : fixture.received())
+      sent += datagram.records.size();
+    REQUIRE(sent <= 30 + now_ns * 300 / second_ns);
+  }
+  CHECK(sent == 300);
+  CHECK(now_ns > 850'000'000);
+  CHECK(now_ns < second_ns);
+}
+
+TEST_CASE("records lost before the ring make a gap behind the datagram under construction") {
+  ExportFixture fixture;
+  fixture.push(record_left_at(start_ms, 1));
+  fixture.loop->turn(start_ms, 0);
+  fixture.loop->note_lost(7);
+  fixture.loop->turn(start_ms + 1000, 0);
+  fixture.push(record_left_at(start_ms + 1000, 2));
+  REQUIRE(fixture.loop->finish(start_ms + 1000, 0));
+  const auto received = fixture.received();
+  REQUIRE(received.size() == 2);
+  CHECK(received[0].flow_sequence == 0);
+  CHECK(received[1].flow_sequence == 8);
+  CHECK(fixture.loop->counters().flow_sequence == 9);
+}
+
+TEST_CASE("without a collector the CSV file is where records go, and what it cannot take is lost") {
+  pipeline::Outputs outputs;
+  outputs.csv.emplace("/dev/full");
+  pipeline::ExpiryRing ring("csv_test", SOCKET_ID_ANY);
+  std::array<pipeline::ExpiryRing*, 1> rings = {&ring};
+  ExportLoop loop({}, rings, outputs);
+  for (uint32_t i = 0; i < 4000; ++i) {
+    const Record record = record_left_at(start_ms, i);
+    ring.push({&record, 1});
+  }
+  while (!loop.finish(start_ms, 0)) {
+  }
+  const auto counters = loop.counters();
+  CHECK(counters.taken.records == 4000);
+  CHECK(counters.sent == flow::RecordTally{});
+  CHECK(counters.lost_write_failed == counters.taken);
+}

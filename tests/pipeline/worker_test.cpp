@@ -1,0 +1,212 @@
+#include "pipeline/worker.hpp"
+
+#include <rte_mbuf.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "support/catch.hpp"
+#include "support/flow_fixtures.hpp"
+
+using namespace pollflow;
+using flow::EndReason;
+using packet::Fate;
+
+namespace {
+
+constexpr int64_t start_ms = 1'700'000'000'000;
+
+std::vector<uint8_t> udp_frame(uint8_t host, uint16_t total_length = 28) {
+  std::vector<uint8_t> frame(14 + 28, 0);
+  frame[12] = 0x08;
+  uint8_t* ip = frame.data() + 14;
+  ip[0] = 0x45;
+  ip[2] = static_cast<uint8_t>(total_length >> 8);
+  ip[3] = static_cast<uint8_t>(total_length);
+  ip[9] = 17;
+  ip[15] = host;
+  ip[19] = 1;
+  ip[21] = host;  // source port
+  ip[23] = 53;
+  return frame;
+}
+
+std::vector<uint8_t> tcp_frame(uint8_t host, uint8_t flags) {
+  std::vector<uint8_t> frame = udp_frame(host, 40);
+  frame.resize(14 + 40, 0);
+  frame[14 + 9] = 6;
+  frame[14 + 20 + 13] = flags;
+  return frame;
+}
+
+class WorkerFixture {
+ public:
+  explicit WorkerFixture(size_t flows_max = 1024, flow::ExpiryRules rules = {})
+      : table_({.flows_max = flows_max, .rules = rules, .hash_secret = 1}),
+        pool_(rte_pktmbuf_pool_create("worker_test", 255, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE,
+                                      SOCKET_ID_ANY)),
+        ring_("worker_test", SOCKET_ID_ANY),
+        worker_({.link = packet::LinkType::ethernet, .in_if = 9}, table_.table(), ring_) {
+    REQUIRE(pool_ != nullptr);
+  }
+  WorkerFixture(const WorkerFixture&) = delete;
+  WorkerFixture& operator=(const WorkerFixture&) = delete;
+  ~WorkerFixture() {
+    CHECK(rte_mempool_in_use_count(pool_) == 0);  // each packet was freed, once
+    rte_mempool_free(pool_);
+  }
+
+  pipeline::Worker& worker() { return worker_; }
+  flow::FlowTable& table() { return table_.table(); }
+  pipeline::ExpiryRing& ring() { return ring_; }
+
+  // The frame in mbuf segments of `segment_bytes` each.
+  rte_mbuf* mbuf(const std::vector<uint8_t>& frame, size_t segment_bytes = 2048) {
+    rte_mbuf* head = nullptr;
+    for (size_t at = 0; at < frame.size(); at += segment_bytes) {
+      const size_t bytes = std::min(segment_bytes, frame.size() - at);
+      rte_mbuf* segment = rte_pktmbuf_alloc(pool_);
+      char* data = rte_pktmbuf_append(segment, static_cast<uint16_t>(bytes));
+      REQUIRE(data != nullptr);
+      std::copy_n(frame.data() + at, bytes, reinterpret_cast<uint8_t*>(data));
+      if (head == nullptr) {
+        head = segment;
+      } else {
+        REQUIRE(rte_pktmbuf_chain(head, segment) == 0);
+      }
+    }
+    return head;
+  }
+
+  void process(std::vector<rte_mbuf*> packets, int64_t now_ms) {
+    const std::vector<int64_t> arrivals(packets.size(), now_ms);
+    worker_.process({packets, arrivals, now_ms});
+  }
+
+  std::vector<flow::Record> drain() {
+    std::vector<flow::Record> records(pipeline::ExpiryRing::records_max);
+    records.resize(ring_.pop(records));
+    return records;
+  }
+
+ private:
+  test::TableFixture table_;
+  rte_mempool* pool_;
+  pipeline::ExpiryRing ring_;
+  pipeline::Worker worker_;
+};
+
+}  // namespace
+
+TEST_CASE("each packet of a burst has one fate, and accounted ones are in the table") {
+  WorkerFixture fixture;
+  std::vector<uint8_t> arp(60, 0);
+  arp[12] = 0x08;
+  arp[13] = 0x06;
+  fixture.process({fixture.mbuf(udp_frame(1)), fixture.mbuf(arp), fixture.mbuf(udp_frame(1, 1500)),
+                   fixture.mbuf({0x01, 0x02}), fixture.mbuf(udp_frame(2))},
+                  start_ms);
+  const flow::WorkerCounters& counters = fixture.worker().counters();
+  CHECK(counters.received == flow::Tally{5, 42 + 60 + 42 + 2 + 42});
+  CHECK(counters.fates[index_of(Fate::accounted)] == flow::Tally{3, 3 * 42});
+  CHECK(counters.fates[index_of(Fate::arp)] == flow::Tally{1, 60});
+  CHECK(counters.fates[index_of(Fate::frame_too_short)] == flow::Tally{1, 2});
+  CHECK(counters.accounted == flow::Tally{3, 28 + 1500 + 28});
+  CHECK(fixture.table().walk() == flow::RecordTally{2, {3, 28 + 1500 + 28}});
+}
+
+TEST_CASE("a frame split into segments at any place gives the same flow") {
+  for (size_t segment_bytes = 1; segment_bytes <= 60; ++segment_bytes) {
+    CAPTURE(segment_bytes);
+    WorkerFixture fixture;
+    fixture.process({fixture.mbuf(tcp_frame(7, 0x12), segment_bytes)}, start_ms);
+    REQUIRE(fixture.worker().flush(start_ms));
+    const auto records = fixture.drain();
+    REQUIRE(records.size() == 1);
+    CHECK(records.front().key == packet::FlowKey{.src = 7,
+                                                 .dst = 1,
+                                                 .src_port = 7,
+                                                 .dst_port = 53,
+                                                 .in_if = 9,
+                                                 .protocol = 6,
+                                                 .tos = 0});
+    CHECK(records.front().tcp_flags == 0x12);
+  }
+}
+
+TEST_CASE("segments that hold less than the packet length says are a frame too short") {
+  WorkerFixture fixture;
+  rte_mbuf* packet = fixture.mbuf(udp_frame(1), 20);
+  packet->pkt_len = 3000;
+  fixture.process({packet}, start_ms);
+  CHECK(fixture.worker().counters().fates[index_of(Fate::frame_too_short)].packets == 1);
+}
+
+TEST_CASE("the same flow twice in a burst, closed and begun again") {
+  WorkerFixture fixture;
+  fixture.process({fixture.mbuf(tcp_frame(1, 0x02)), fixture.mbuf(tcp_frame(1, 0x10)),
+                   fixture.mbuf(tcp_frame(1, 0x11)), fixture.mbuf(tcp_frame(1, 0x10))},
+                  start_ms);
+  const auto records = fixture.drain();
+  REQUIRE(records.size() == 1);
+  CHECK(records.front().packets == 3);
+  CHECK(records.front().tcp_flags == 0x13);
+  CHECK(records.front().reason == EndReason::end);
+  CHECK(fixture.table().walk().carried.packets == 1);
+}
+
+TEST_CASE("a burst without packets still tells the time, and idle flows leave") {
+  WorkerFixture fixture(1024, {.inactive_timeout_ms = 1000, .active_timeout_ms = 60'000});
+  fixture.process({fixture.mbuf(udp_frame(1))}, start_ms);
+  for (int64_t now_ms = start_ms; now_ms <= start_ms + 2000; now_ms += 10)
+    fixture.process({}, now_ms);
+  const auto records = fixture.drain();
+  REQUIRE(records.size() == 1);
+  CHECK(records.front().reason == EndReason::idle);
+  CHECK(fixture.worker().counters().expired[index_of(EndReason::idle)] ==
+        flow::RecordTally{1, {1, 28}});
+}
+
+TEST_CASE(
+    "a full ring keeps flows in the table; only what has no place at all is lost, and counted") {
+  WorkerFixture fixture(4, {.inactive_timeout_ms = 1000, .active_timeout_ms = 60'000});
+  std::vector<flow::Record> filler(fixture.ring().room());
+  fixture.ring().push(filler);
+  CHECK_FALSE(fixture.worker().has_room());
+  for (uint8_t host = 0; host < 4; ++host)
+    fixture.process({fixture.mbuf(udp_frame(host))}, start_ms);
+  for (int64_t now_ms = start_ms; now_ms <= start_ms + 5000; now_ms += 100)
+    fixture.process({}, now_ms);
+  CHECK(fixture.table().flows() == 4);
+  CHECK(fixture.worker().counters().lost_sum() == flow::RecordTally{});
+
+  fixture.process({fixture.mbuf(udp_frame(200))}, start_ms + 5000);
+  CHECK(fixture.table().flows() == 4);
+  CHECK(fixture.worker().counters().lost_sum() == flow::RecordTally{1, {1, 28}});
+
+  CHECK(fixture.drain().size() == filler.size());
+  fixture.process({}, start_ms + 6000);
+  fixture.process({}, start_ms + 7000);
+  CHECK(fixture.drain().size() == 3 + 1);
+  CHECK(fixture.table().flows() == 0);
+}
+
+TEST_CASE("flush goes on where a full ring stopped it, until the table is empty") {
+  WorkerFixture fixture(10'000);
+  for (uint32_t key = 0; key < 10'000; ++key) {
+    flow::RecordBatch none;
+    none.reset(0);
+    const auto packet = test::packet_of(key);
+    fixture.table().update(packet, fixture.table().hash(packet.key), start_ms, none);
+  }
+  size_t records = 0;
+  bool done = false;
+  for (int turn = 0; turn < 1000 && !done; ++turn) {
+    done = fixture.worker().flush(start_ms);
+    if (fixture.ring().room() < 100) records += fixture.drain().size();
+  }
+  REQUIRE(done);
+  records += fixture.drain().size();
+  CHECK(records == 10'000);
+  CHECK(fixture.worker().counters().expired[index_of(EndReason::forced)].records == 10'000);
+}
