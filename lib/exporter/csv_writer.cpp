@@ -1,5 +1,7 @@
 #include "exporter/csv_writer.hpp"
 
+#include <fmt/format.h>
+
 #include <iterator>
 #include <string_view>
 #include <utility>
@@ -17,7 +19,7 @@ constexpr std::string_view heading =
 }  // namespace
 
 CsvWriter::CsvWriter(const std::string& path) : file_(path, "--flows-out") {
-  buffer_.append(heading);
+  buffer_ = heading;
 }
 
 flow::RecordTally CsvWriter::write(const flow::Record& record) {
@@ -38,7 +40,7 @@ flow::RecordTally CsvWriter::write(const flow::Record& record) {
 flow::RecordTally CsvWriter::flush() {
   if (errno_ != 0) return {};
   const flow::RecordTally waiting = std::exchange(buffered_, {});
-  errno_ = file_.write({buffer_.data(), buffer_.size()});
+  errno_ = file_.write(buffer_);
   buffer_.clear();
   if (errno_ == 0) {
     written_ += waiting;

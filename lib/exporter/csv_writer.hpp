@@ -1,7 +1,5 @@
 #pragma once
 
-#include <fmt/format.h>
-
 #include <string>
 
 #include "exporter/output_file.hpp"
@@ -31,7 +29,7 @@ class CsvWriter {
  private:
   OutputFile file_;
   int errno_ = 0;
-  fmt::memory_buffer buffer_;
+  std::string buffer_;
   flow::RecordTally buffered_;
   flow::RecordTally written_;
   flow::RecordTally failed_;
