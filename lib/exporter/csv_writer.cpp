@@ -11,7 +11,7 @@
 namespace pollflow::exporter {
 namespace {
 
-constexpr size_t buffer_bytes = 64 * 1024;
+constexpr size_t buffer_bytes = size_t{64} * 1024;
 constexpr std::string_view heading =
     "src,dst,src_port,dst_port,protocol,tos,tcp_flags,packets,octets,first_ms,last_ms,in_if,out_if,"
     "next_hop,src_mask,dst_mask,src_as,dst_as,end_reason\n";

@@ -2,18 +2,27 @@
 
 #include <rte_mbuf.h>
 
+#include <algorithm>
+
 namespace pollflow::pipeline {
 namespace {
 
+using HeaderBytes = std::array<uint8_t, packet::header_bytes_max>;
+
 // The bytes in which every header lies: in place when they are in the first segment, else gathered
-// into `scratch`.
-std::span<const uint8_t> header_bytes(
-    const rte_mbuf& mbuf, std::array<uint8_t, packet::header_bytes_max>& scratch) noexcept {
-  const size_t wanted = std::min<size_t>(mbuf.pkt_len, packet::header_bytes_max);
-  if (mbuf.data_len >= wanted) return {rte_pktmbuf_mtod(&mbuf, const uint8_t*), mbuf.data_len};
-  const void* bytes = rte_pktmbuf_read(&mbuf, 0, static_cast<uint32_t>(wanted), scratch.data());
-  if (bytes == nullptr) return {};  // the segments hold less than pkt_len says
-  return {static_cast<const uint8_t*>(bytes), wanted};
+// into `scratch`. Goes by the segments that are there, whatever pkt_len says.
+std::span<const uint8_t> header_bytes(const rte_mbuf& mbuf, HeaderBytes& scratch) noexcept {
+  if (mbuf.next == nullptr || mbuf.data_len >= scratch.size()) {
+    return {rte_pktmbuf_mtod(&mbuf, const uint8_t*), mbuf.data_len};
+  }
+  size_t gathered = 0;
+  for (const rte_mbuf* segment = &mbuf; segment != nullptr && gathered < scratch.size();
+       segment = segment->next) {
+    const size_t bytes = std::min<size_t>(segment->data_len, scratch.size() - gathered);
+    std::copy_n(rte_pktmbuf_mtod(segment, const uint8_t*), bytes, scratch.data() + gathered);
+    gathered += bytes;
+  }
+  return {scratch.data(), gathered};
 }
 
 }  // namespace
@@ -37,7 +46,7 @@ unsigned Worker::decode(const port::Burst& burst) noexcept {
 
 void Worker::decode_one(const rte_mbuf& mbuf, int64_t arrival_ms, unsigned& accounted) noexcept {
   counters_.received.add(mbuf.pkt_len);
-  std::array<uint8_t, packet::header_bytes_max> scratch;
+  HeaderBytes scratch;
   Pending& next = pending_[accounted];
   const packet::Fate fate =
       packet::decode(header_bytes(mbuf, scratch), options_.link, options_.in_if, next.packet);

@@ -242,7 +242,7 @@ void add_stacks(LinkType link, size_t link_length, size_t tags, std::vector<Stac
                       frame, length + more});
   };
   add("no more", tagged(tags, link), 0);
-  for (const size_t labels : {1, 2, 15, 16})
+  for (const size_t labels : std::array<size_t, 4>{1, 2, 15, 16})
     add(fmt::format("{} labels", labels), tagged(tags, link).mpls(labels), 4 * labels);
   add("an upstream label", tagged(tags, link).mpls(1, 0x8848), 4);
   add("PPPoE", tagged(tags, link).pppoe(0x0021), 8);
@@ -763,7 +763,7 @@ TEST_CASE("of PPPoE only a session's IPv4 and IPv6 are data") {
   for (size_t protocol = 0; protocol <= 0xffff; ++protocol)
     check(protocol, 0x11, 0);
   for (size_t byte = 0; byte <= 0xff; ++byte) {
-    for (const size_t protocol : {0x0021, 0x0057}) {
+    for (const size_t protocol : std::array<size_t, 2>{0x0021, 0x0057}) {
       check(protocol, low_byte(byte), 0);
       check(protocol, 0x11, low_byte(byte));
     }
