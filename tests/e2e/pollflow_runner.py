@@ -60,10 +60,10 @@ def execute(arguments, prefix=(), stdout=subprocess.PIPE, **named):
     return Outcome(done.returncode, text(done.stdout), text(done.stderr))
 
 
-def start(arguments, stdout=subprocess.PIPE, **named):
+def start(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **named):
     """A pollflow that runs while the test goes on."""
     return subprocess.Popen([binary(), *map(str, arguments)], stdin=subprocess.DEVNULL, stdout=stdout,
-                            stderr=subprocess.PIPE, **named)
+                            stderr=stderr, **named)
 
 
 def finish(process):

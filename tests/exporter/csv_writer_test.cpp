@@ -13,6 +13,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -343,13 +344,15 @@ TEST_CASE("- is standard output, which stays open") {
 TEST_CASE("a writer that moves keeps its file, its buffer and its counters") {
   const Folder folder;
   RecordTally offered;
-  CsvWriter old(folder.file("flows.csv"));
-  write_records(old, 2, offered);
+  std::optional<CsvWriter> old(folder.file("flows.csv"));
+  write_records(*old, 2, offered);
   const flow::Record waiting = record_number(2);
   offered.add(waiting.carried());
-  old.write(waiting);
-  CsvWriter writer(std::move(old));
+  old->write(waiting);
+  CsvWriter writer(std::move(*old));
+  old.reset();
   CHECK(write_records(writer, 1, offered) == RecordTally{});
+  CHECK(writer.path() == folder.file("flows.csv"));
   CHECK(writer.written() == offered);
   const std::string all = contents(folder.file("flows.csv"));
   CHECK(std::count(all.begin(), all.end(), '\n') == 1 + 4);

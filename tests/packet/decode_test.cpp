@@ -259,66 +259,55 @@ std::vector<Stack> all_stacks() {
   return stacks;
 }
 
-// What an IPv4 header may be followed by, and how much of that its ports and its flags need.
+// Ports, and how much of the transport header they need.
+struct Ports {
+  size_t need = 0;
+  size_t src = 0;
+  size_t dst = 0;
+};
+constexpr Ports of_four_bytes = {4, src_port, dst_port};
+constexpr Ports of_two_bytes = {2, 0, 3 * 256 + 13};
+
+// What an IPv4 header may be followed by.
 struct Content {
   const char* what;
   Ip ip;
-  size_t src_port = 0;
-  size_t dst_port = 0;
-  size_t ports_need = 0;
+  Ports ports = {};
   uint8_t tcp_flags = 0;
-  size_t flags_need = 0;
 
   // The verdict when `there` bytes of the transport header are there.
   [[nodiscard]] Verdict with(size_t there) const {
-    const bool ports = there >= ports_need;
-    return ip.with(ports ? src_port : 0, ports ? dst_port : 0,
-                   there >= flags_need ? tcp_flags : uint8_t{0});
+    const Ports seen = there >= ports.need ? ports : Ports{};
+    return ip.with(seen.src, seen.dst, there >= 14 ? tcp_flags : uint8_t{0});
   }
 };
 
 const std::vector<Content>& all_contents() {
+  static const Bytes syn = tcp(0x02);
   static const std::vector<Content> contents = {
-      {"TCP", {.protocol = 6, .payload = tcp(0x1b)}, src_port, dst_port, 4, 0x1b, 14},
+      {"TCP", {.protocol = 6, .payload = tcp(0x1b)}, of_four_bytes, 0x1b},
       {"TCP behind options",
        {.protocol = 6, .payload = tcp(0xff), .words = 15},
-       src_port,
-       dst_port,
-       4,
-       0xff,
-       14},
-      {"TCP padded, 14 bytes of it the packet's",
-       {.protocol = 6, .payload = tcp(0x02), .total_length = 34},
-       src_port,
-       dst_port,
-       4,
-       0x02,
-       14},
-      {"TCP padded, 13 bytes of it the packet's",
-       {.protocol = 6, .payload = tcp(0x02), .words = 6, .total_length = 37},
-       src_port,
-       dst_port,
-       4},
-      {"UDP", {.protocol = 17, .payload = udp}, src_port, dst_port, 4},
-      {"UDP padded, 4 bytes of it the packet's",
-       {.protocol = 17, .payload = udp, .total_length = 24},
-       src_port,
-       dst_port,
-       4},
-      {"UDP padded, 3 bytes of it the packet's",
-       {.protocol = 17, .payload = udp, .total_length = 23}},
-      {"ICMP", {.protocol = 1, .payload = icmp}, 0, 3 * 256 + 13, 2},
-      {"ICMP padded, 1 byte of it the packet's",
-       {.protocol = 1, .payload = icmp, .total_length = 21}},
-      {"SCTP", {.protocol = 132, .payload = udp}},
-      {"a later fragment", {.protocol = 6, .payload = tcp(0x11), .fragment = 0x2001}},
+       of_four_bytes,
+       0xff},
+      {"14 bytes of TCP, padded",
+       {.protocol = 6, .payload = syn, .total_length = 34},
+       of_four_bytes,
+       0x02},
+      {"13 bytes of TCP behind options, padded",
+       {.protocol = 6, .payload = syn, .words = 6, .total_length = 37},
+       of_four_bytes},
       {"longer than captured",
-       {.protocol = 6, .payload = tcp(0x04), .total_length = 1500},
-       src_port,
-       dst_port,
-       4,
-       0x04,
-       14},
+       {.protocol = 6, .payload = syn, .total_length = 1500},
+       of_four_bytes,
+       0x02},
+      {"UDP", {.payload = udp}, of_four_bytes},
+      {"4 bytes of UDP, padded", {.payload = udp, .total_length = 24}, of_four_bytes},
+      {"3 bytes of UDP, padded", {.payload = udp, .total_length = 23}},
+      {"ICMP", {.protocol = 1, .payload = icmp}, of_two_bytes},
+      {"1 byte of ICMP, padded", {.protocol = 1, .payload = icmp, .total_length = 21}},
+      {"SCTP", {.protocol = 132, .payload = udp}},
+      {"a later fragment", {.protocol = 6, .payload = syn, .fragment = 0x2001}},
   };
   return contents;
 }
