@@ -1,11 +1,15 @@
 #include "capture_run.hpp"
 
 #include <fmt/format.h>
+#include <rte_eal.h>
 #include <rte_launch.h>
 #include <rte_lcore.h>
 #include <rte_malloc.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
+#include <atomic>
 #include <chrono>
 #include <random>
 
@@ -45,6 +49,34 @@ pipeline::ExportLoop::Options export_options(const Options& options,
           .export_rate = options.export_rate};
 }
 
+// What the signal handler of a second stop reports on.
+std::atomic<const Progress*> progress_at_stop = nullptr;
+
+// Runs within a signal handler: formats into a buffer of its own, writes, and is gone.
+void abandon() {
+  const Progress* progress = progress_at_stop.load();
+  const auto now = [](const std::atomic<uint64_t>& count) {
+    return count.load(std::memory_order_relaxed);
+  };
+  const uint64_t settled = now(progress->records_settled);
+  const uint64_t created = now(progress->records_created);
+  std::array<char, 256> text;
+  const auto end = fmt::format_to_n(
+      text.data(), text.size(),
+      "\npollflow: stopped at once by a second signal; lost: about {} flows in the tables "
+      "and {} records on their way to the outputs\n",
+      now(progress->flows), created > settled ? created - settled : 0);
+  [[maybe_unused]] const ssize_t written =
+      write(STDERR_FILENO, text.data(), std::min(end.size, text.size()));
+  _exit(static_cast<int>(ExitCode::failed));
+}
+
+void launch(lcore_function_t* function, void* argument, unsigned lcore) {
+  if (rte_eal_remote_launch(function, argument, lcore) == 0) return;
+  rte_exit(static_cast<int>(ExitCode::failed), "pollflow: lcore %u does not take its work\n",
+           lcore);
+}
+
 }  // namespace
 
 size_t CaptureRun::bytes_needed(const Options& options) {
@@ -78,6 +110,8 @@ CaptureRun::CaptureRun(const Options& options, const port::CaptureFile& file,
       progress_line_(file.bytes(), file.record_overhead_bytes()) {}
 
 void CaptureRun::run(const LcorePlan& plan) {
+  progress_at_stop = &progress_;
+  on_second_stop(abandon);
   const auto roles_of = [&](unsigned lcore) {
     return Roles{.run = this,
                  .control = lcore == plan.control,
@@ -86,11 +120,11 @@ void CaptureRun::run(const LcorePlan& plan) {
   };
   Roles work = roles_of(plan.worker);
   Roles exporting = roles_of(plan.exporter);
-  if (!work.control) rte_eal_remote_launch(take_turns, &work, plan.worker);
-  if (!exporting.control && !exporting.work)
-    rte_eal_remote_launch(take_turns, &exporting, plan.exporter);
+  if (!work.control) launch(take_turns, &work, plan.worker);
+  if (!exporting.control && !exporting.work) launch(take_turns, &exporting, plan.exporter);
   take_turns(roles_of(plan.control));
   rte_eal_mp_wait_lcore();
+  on_second_stop(nullptr);
   progress_line_.clear();
 }
 
@@ -139,25 +173,8 @@ void CaptureRun::export_turn() {
 }
 
 void CaptureRun::control_turn() {
-  const int stops = stop_signals();
-  if (stops > 0) stop_requested_.store(true, std::memory_order_relaxed);
-  if (stops > 1) abandon();
+  if (stop_signals() > 0) stop_requested_.store(true, std::memory_order_relaxed);
   progress_line_.update(progress_, monotonic_ns());
-}
-
-void CaptureRun::abandon() {
-  const auto now = [](const std::atomic<uint64_t>& count) {
-    return count.load(std::memory_order_relaxed);
-  };
-  const uint64_t under_way = now(progress_.records_created) - now(progress_.records_settled);
-  progress_line_.clear();
-  fmt::print(stderr,
-             "pollflow: stopped at once by a second signal; lost: about {} flows in the tables and "
-             "{} records "
-             "on their way to the outputs\n",
-             now(progress_.flows), under_way);
-  std::fflush(stderr);
-  _exit(static_cast<int>(ExitCode::failed));
 }
 
 flow::Ledger CaptureRun::ledger() const {

@@ -46,7 +46,6 @@ class CaptureRun {
   void work_turn();
   void export_turn();
   void control_turn();
-  [[noreturn]] void abandon();
 
   port::CapturePort port_;
   flow::FlowTable table_;

@@ -15,7 +15,7 @@ constexpr size_t mib = size_t{1} << 20;
 constexpr size_t eal_memory_bytes = 24 * mib;
 
 bool lays_out_lcores(const std::string& argument) {
-  constexpr std::array<std::string_view, 3> options = {"-l", "-c", "--lcores"};
+  constexpr std::array<std::string_view, 3> options = {"-l", "-c", "--lc"};
   return std::ranges::any_of(options,
                              [&](std::string_view option) { return argument.starts_with(option); });
 }

@@ -269,6 +269,8 @@ void check_together(const Options& options) {
                   fmt::format("--flows-out and --ledger are the same file, {}; give each its own",
                               options.ledger));
   }
+  // A file that the shell writes standard output to is the same as any other.
+  check_not_overwritten("/dev/stdout", "where standard output goes", options);
   check_not_overwritten(options.read, "the capture that --read reads", options);
   check_not_overwritten(options.config, "the configuration file", options);
   for (const auto& [port, index] : options.ifindex) {

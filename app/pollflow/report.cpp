@@ -13,17 +13,12 @@ using flow::Tally;
 
 constexpr size_t accounted_index = index_of(packet::Fate::accounted);
 
-uint64_t datagrams_sent(const pipeline::Outputs& outputs) {
-  uint64_t sum = 0;
-  for (const auto& collector : outputs.collectors)
-    sum += collector.counters().datagrams_sent;
-  return sum;
-}
+using Counter = uint64_t exporter::Collector::Counters::*;
 
-uint64_t datagrams_failed(const pipeline::Outputs& outputs) {
+uint64_t sum_over_collectors(const pipeline::Outputs& outputs, Counter counter) {
   uint64_t sum = 0;
   for (const auto& collector : outputs.collectors)
-    sum += collector.counters().datagrams_failed;
+    sum += collector.counters().*counter;
   return sum;
 }
 
@@ -207,8 +202,11 @@ std::string ledger_json(const flow::Ledger& ledger, const pipeline::Outputs& out
   members.add("in_tables", json(ledger.in_tables, "flows"));
   members.add("records", records_json(ledger));
   members.add("expired", expired.object());
-  members.add("datagrams", fmt::format(R"({{"sent": {}, "failed": {}}})", datagrams_sent(outputs),
-                                       datagrams_failed(outputs)));
+  members.add(
+      "datagrams",
+      fmt::format(R"({{"sent": {}, "failed": {}}})",
+                  sum_over_collectors(outputs, &exporter::Collector::Counters::datagrams_sent),
+                  sum_over_collectors(outputs, &exporter::Collector::Counters::datagrams_failed)));
   members.add("collectors", collectors_json(outputs));
   members.add("flows_out",
               outputs.csv

@@ -2,15 +2,29 @@
 
 #include <atomic>
 #include <csignal>
+#include <cstdint>
+#include <ctime>
 
 namespace pollflow::app {
 namespace {
 
-std::atomic<int> stops = 0;
-static_assert(std::atomic<int>::is_always_lock_free, "a signal handler may not wait for a lock");
+constexpr int64_t same_signal_ns = 20'000'000;
 
-void count_stop(int /*signal*/) {
-  stops.fetch_add(1, std::memory_order_relaxed);
+std::atomic<int> stops = 0;
+std::atomic<int> latest_signal = 0;
+std::atomic<int64_t> latest_ns = 0;
+std::atomic<void (*)()> second_stop_action = nullptr;
+static_assert(std::atomic<int64_t>::is_always_lock_free,
+              "a signal handler may not wait for a lock");
+
+void count_stop(int signal) {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  const int64_t now_ns = int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
+  const bool echo = latest_signal.exchange(signal) == signal &&
+                    now_ns - latest_ns.exchange(now_ns) < same_signal_ns;
+  if (echo || stops.fetch_add(1) == 0) return;
+  if (auto* const action = second_stop_action.load()) action();
 }
 
 }  // namespace
@@ -27,6 +41,10 @@ void install_signal_handlers() {
 
 int stop_signals() noexcept {
   return stops.load(std::memory_order_relaxed);
+}
+
+void on_second_stop(void (*action)()) {
+  second_stop_action.store(action);
 }
 
 }  // namespace pollflow::app

@@ -6,7 +6,12 @@ namespace pollflow::app {
 // errno.
 void install_signal_handlers();
 
-// How often SIGINT or SIGTERM came.
+// How often SIGINT or SIGTERM came. The same one again within a moment is the same one: timeout(1),
+// for one, signals its child and then the child's group.
 int stop_signals() noexcept;
+
+// Called by the second one, from within the signal handler, wherever the program may be waiting: it
+// may do no more than a signal handler may, and should end the process. nullptr: nothing is called.
+void on_second_stop(void (*action)());
 
 }  // namespace pollflow::app

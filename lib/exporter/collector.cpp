@@ -15,6 +15,8 @@
 namespace pollflow::exporter {
 namespace {
 
+constexpr int refusals_heard_max = 3;  // for one datagram
+
 using AddressList = std::unique_ptr<addrinfo, decltype(&freeaddrinfo)>;
 
 AddressList resolve(const CollectorAddress& address) {
@@ -53,6 +55,7 @@ Collector::Collector(Collector&& other) noexcept
     : name_(std::move(other.name_)),
       socket_(std::exchange(other.socket_, -1)),
       last_errno_(other.last_errno_),
+      stalled_(other.stalled_),
       counters_(other.counters_) {}
 
 Collector::~Collector() {
@@ -62,13 +65,14 @@ Collector::~Collector() {
 Collector::Outcome Collector::send(std::span<const uint8_t> datagram, unsigned records) noexcept {
   const auto offer = [&] { return ::send(socket_, datagram.data(), datagram.size(), 0) >= 0; };
   bool taken = offer();
-  // The kernel answers one send with the ICMP error that an earlier datagram met, without sending:
-  // having heard it, offer again.
-  if (!taken && errno == ECONNREFUSED) {
+  // The kernel answers a send with the ICMP error that an earlier datagram met, without sending:
+  // having heard it, offer again. More may have come in meanwhile.
+  for (int tries = 0; !taken && errno == ECONNREFUSED && tries < refusals_heard_max; ++tries) {
     ++counters_.refused;
     taken = offer();
   }
   if (taken) {
+    stalled_ = false;
     ++counters_.datagrams_sent;
     counters_.records_sent += records;
     return Outcome::sent;
@@ -82,6 +86,7 @@ Collector::Outcome Collector::send(std::span<const uint8_t> datagram, unsigned r
 }
 
 void Collector::give_up(unsigned records) noexcept {
+  stalled_ = true;
   ++counters_.datagrams_failed;
   counters_.records_failed += records;
 }

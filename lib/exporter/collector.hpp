@@ -40,6 +40,8 @@ class Collector {
   Outcome send(std::span<const uint8_t> datagram, unsigned records) noexcept;
   void give_up(unsigned records) noexcept;
 
+  // True from giving up until a datagram is taken again: meanwhile nobody should wait for it.
+  [[nodiscard]] bool stalled() const noexcept { return stalled_; }
   [[nodiscard]] const std::string& name() const noexcept { return name_; }
   [[nodiscard]] const Counters& counters() const noexcept { return counters_; }
   // errno of the latest failure, 0 when there was none.
@@ -49,6 +51,7 @@ class Collector {
   std::string name_;
   int socket_ = -1;
   int last_errno_ = 0;
+  bool stalled_ = false;
   Counters counters_;
 };
 

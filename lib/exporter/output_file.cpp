@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -42,6 +43,12 @@ int OutputFile::write(std::string_view text) const noexcept {
   while (!text.empty()) {
     const ssize_t taken = ::write(file_, text.data(), text.size());
     if (taken < 0 && errno == EINTR) continue;
+    if (taken < 0 && errno == EAGAIN) {
+      // Standard output may be non-blocking: its flags belong to whoever else has it open, too.
+      pollfd ready{.fd = file_, .events = POLLOUT, .revents = 0};
+      poll(&ready, 1, -1);
+      continue;
+    }
     if (taken < 0) return errno;
     text.remove_prefix(static_cast<size_t>(taken));
   }

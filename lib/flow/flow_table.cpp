@@ -87,8 +87,8 @@ FlowTable::Entry* FlowTable::find(const packet::FlowKey& key, const Place& place
   return entry != nullptr ? entry : find_in(place.second, place.tag, key);
 }
 
-Deadline FlowTable::deadline_of(const Entry& entry) const noexcept {
-  return deadline(entry.first_ms, entry.last_ms, entry.packets, rules_, pressure());
+Deadline FlowTable::deadline_under(bool pressure, const Entry& entry) const noexcept {
+  return deadline(entry.first_ms, entry.last_ms, entry.packets, rules_, pressure);
 }
 
 void FlowTable::update(const packet::Packet& packet, uint64_t hash, int64_t now_ms,
@@ -212,8 +212,12 @@ void FlowTable::sweep(int64_t now_ms, RecordBatch& out) noexcept {
   const bool pressure_rose = rules_.hold_idle && pressure() && !swept_under_pressure_;
   if (stepped_back || pressure_rose) reopen_blocks();
   if (stepped_back) pass_began_ms_ = now_ms;
+  sweep_blocks_due(now_ms, out);
+  // As it is now, not as it was: flows that left may have ended it, and it may rise again.
   swept_under_pressure_ = pressure();
+}
 
+void FlowTable::sweep_blocks_due(int64_t now_ms, RecordBatch& out) noexcept {
   const int64_t elapsed_ms = std::clamp<int64_t>(now_ms - pass_began_ms_, 0, pass_ms);
   const size_t due = quiet_ms_.size() * static_cast<size_t>(elapsed_ms) / pass_ms;
   for (; sweep_block_ < due; ++sweep_block_) {
@@ -248,12 +252,13 @@ bool FlowTable::sweep_block(size_t block, int64_t now_ms, RecordBatch& out) noex
 }
 
 bool FlowTable::flush(int64_t now_ms, RecordBatch& out) noexcept {
+  if (flush_slot_ == 0) flush_pressure_ = pressure();
   for (; flush_slot_ < entries_.size(); ++flush_slot_) {
     if (buckets_[flush_slot_ / TagBucket::slots].tags[flush_slot_ % TagBucket::slots] == 0)
       continue;
     if (out.full()) return false;
     Entry& entry = entries_[flush_slot_];
-    const Deadline due = deadline_of(entry);
+    const Deadline due = deadline_under(flush_pressure_, entry);
     leave(entry, due.passed(now_ms) ? due : Deadline{now_ms, EndReason::forced}, now_ms, out);
   }
   flush_slot_ = 0;

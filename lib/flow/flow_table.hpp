@@ -104,7 +104,10 @@ class FlowTable {
   [[nodiscard]] Entry* find(const packet::FlowKey& key, const Place& place) const noexcept;
   [[nodiscard]] Entry* find_in(size_t bucket, uint16_t tag,
                                const packet::FlowKey& key) const noexcept;
-  [[nodiscard]] Deadline deadline_of(const Entry& entry) const noexcept;
+  [[nodiscard]] Deadline deadline_of(const Entry& entry) const noexcept {
+    return deadline_under(pressure(), entry);
+  }
+  [[nodiscard]] Deadline deadline_under(bool pressure, const Entry& entry) const noexcept;
   [[nodiscard]] bool pressure() const noexcept { return flows_ > pressure_flows_; }
 
   void count(Entry& entry, const packet::Packet& packet, int64_t now_ms, RecordBatch& out) noexcept;
@@ -115,6 +118,7 @@ class FlowTable {
   void leave(Entry& entry, const Deadline& why, int64_t now_ms, RecordBatch& out) noexcept;
   void leave_or_lose(Entry& entry, const Deadline& why, int64_t now_ms, RecordBatch& out) noexcept;
   void free_slot(Entry& entry) noexcept;
+  void sweep_blocks_due(int64_t now_ms, RecordBatch& out) noexcept;
   bool sweep_block(size_t block, int64_t now_ms, RecordBatch& out) noexcept;
   void reopen_blocks() noexcept;
 
@@ -135,6 +139,7 @@ class FlowTable {
   int64_t pass_began_ms_ = 0;
   bool swept_under_pressure_ = false;
   size_t flush_slot_ = 0;
+  bool flush_pressure_ = false;  // as it was when the flush began
 };
 
 }  // namespace pollflow::flow

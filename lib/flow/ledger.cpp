@@ -52,7 +52,9 @@ Tally Ledger::skipped() const noexcept {
          workers.fates[index_of(packet::Fate::accounted)];
 }
 
-RecordTally WorkerCounters::created() const noexcept { return sum(expired) + sum(lost); }
+RecordTally WorkerCounters::created() const noexcept {
+  return sum(expired) + sum(lost);
+}
 
 RecordTally WorkerCounters::lost_sum() const noexcept {
   return sum(lost);

@@ -17,12 +17,13 @@ ExportLoop::ExportLoop(const Options& options, std::span<ExpiryRing* const> ring
       outputs_(outputs),
       assembler_(options.assembler, options.boot_ms),
       bucket_(options.export_rate,
-              std::max<uint64_t>(options.assembler.records_max, options.export_rate / 100)) {}
+              std::max<uint64_t>(options.assembler.records_max, options.export_rate / 100)),
+      sent_stamp_ms_(options.boot_ms) {}
 
-bool ExportLoop::turn(int64_t now_ms, uint64_t monotonic_ns) {
+void ExportLoop::turn(int64_t now_ms, uint64_t monotonic_ns) {
   now_ms_ = now_ms;
-  if (!send_sealed(monotonic_ns)) return false;
-  const bool busy = waiting() > 0 || refill();
+  if (!send_sealed(monotonic_ns)) return;
+  if (waiting() == 0) refill();
   while (waiting() > 0) {
     const flow::Record& record = inbox_[inbox_next_];
     if (!assembler_.empty() && must_leave_before(record)) {
@@ -32,13 +33,12 @@ bool ExportLoop::turn(int64_t now_ms, uint64_t monotonic_ns) {
       accept(record);
       if (assembler_.full()) seal(now_ms_);
     }
-    if (!send_sealed(monotonic_ns)) return true;
+    if (!send_sealed(monotonic_ns)) return;
   }
   if (!assembler_.empty() && now_ms_ >= due_ms()) {
     seal(now_ms_);
     send_sealed(monotonic_ns);
   }
-  return busy;
 }
 
 // The datagram under construction has waited its time; or time went back (in a capture) so far that
@@ -48,14 +48,13 @@ bool ExportLoop::must_leave_before(const flow::Record& record) const noexcept {
 }
 
 // Takes the rings in turn, so that no worker waits behind another.
-bool ExportLoop::refill() noexcept {
+void ExportLoop::refill() noexcept {
   inbox_next_ = 0;
   inbox_count_ = 0;
   for (size_t tried = 0; tried < rings_.size() && inbox_count_ == 0; ++tried) {
     inbox_count_ = rings_[next_ring_]->pop(inbox_);
     next_ring_ = (next_ring_ + 1) % rings_.size();
   }
-  return inbox_count_ > 0;
 }
 
 void ExportLoop::accept(const flow::Record& record) {
@@ -86,7 +85,7 @@ bool ExportLoop::send_sealed(uint64_t monotonic_ns) noexcept {
     if (!paid_) return false;
   }
   // Stamped when sent, which may be later than when it was complete; the same for every collector.
-  if (next_collector_ == 0) stamp_ms_ = std::max(stamp_ms_, now_ms_);
+  if (next_collector_ == 0) stamp_ms_ = header_ms();
   const auto datagram = assembler_.seal(stamp_ms_);
   for (; next_collector_ < outputs_.collectors.size(); ++next_collector_) {
     exporter::Collector& collector = outputs_.collectors[next_collector_];
@@ -98,7 +97,7 @@ bool ExportLoop::send_sealed(uint64_t monotonic_ns) noexcept {
         break;
       case exporter::Collector::Outcome::would_block:
         if (blocked_since_ns_ == 0) blocked_since_ns_ = monotonic_ns;
-        if (monotonic_ns - blocked_since_ns_ < blocked_ns_max) return false;
+        if (!collector.stalled() && monotonic_ns - blocked_since_ns_ < blocked_ns_max) return false;
         collector.give_up(assembler_.count());
         break;
     }
@@ -108,7 +107,18 @@ bool ExportLoop::send_sealed(uint64_t monotonic_ns) noexcept {
   return true;
 }
 
+// Not before the datagram's records, nor before the header that went out last: after a hole in a
+// capture flows leave in the order of the table, each at its own time, and a collector would take
+// an uptime that falls for a restart. Only a step back in time of weeks, which SysUptime could not
+// bridge, is followed.
+int64_t ExportLoop::header_ms() const noexcept {
+  const int64_t stamp_ms = std::max(stamp_ms_, now_ms_);
+  const int64_t back_ms = sent_stamp_ms_ - stamp_ms;
+  return back_ms > 0 && back_ms < INT32_MAX ? sent_stamp_ms_ : stamp_ms;
+}
+
 void ExportLoop::datagram_done() noexcept {
+  sent_stamp_ms_ = stamp_ms_;
   const bool lost = !outputs_.collectors.empty() && taken_by_ == 0;
   (lost ? counters_.lost_send_failed : counters_.sent) += std::exchange(counters_.in_datagram, {});
   assembler_.next();

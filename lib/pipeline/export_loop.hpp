@@ -40,9 +40,9 @@ class ExportLoop {
 
   ExportLoop(const Options& options, std::span<ExpiryRing* const> rings, Outputs& outputs);
 
-  // One turn: bounded work, never blocks. `now_ms` is Unix time, or no_clock where only records
-  // tell the time; `monotonic_ns` paces sending. True when anything was done.
-  bool turn(int64_t now_ms, uint64_t monotonic_ns);
+  // One turn: bounded work, waits for no collector. `now_ms` is Unix time, or no_clock where only
+  // records tell the time; `monotonic_ns` paces sending.
+  void turn(int64_t now_ms, uint64_t monotonic_ns);
   static constexpr int64_t no_clock = INT64_MIN;
 
   // Records that workers lost before they reached a ring: the sequence steps over them.
@@ -62,12 +62,13 @@ class ExportLoop {
   [[nodiscard]] size_t waiting() const noexcept { return inbox_count_ - inbox_next_; }
 
  private:
-  bool refill() noexcept;
+  void refill() noexcept;
   void accept(const flow::Record& record);
   [[nodiscard]] bool must_leave_before(const flow::Record& record) const noexcept;
   [[nodiscard]] int64_t due_ms() const noexcept { return opened_ms_ + options_.export_delay_ms; }
   void seal(int64_t when_ms) noexcept;
   bool send_sealed(uint64_t monotonic_ns) noexcept;
+  [[nodiscard]] int64_t header_ms() const noexcept;
   void datagram_done() noexcept;
   void lost_writing(const flow::RecordTally& lost) noexcept;
 
@@ -81,6 +82,7 @@ class ExportLoop {
   int64_t now_ms_ = no_clock;
   int64_t opened_ms_ = 0;  // when the datagram got its first record
   int64_t stamp_ms_ = 0;   // the time in its header: not before any of its records
+  int64_t sent_stamp_ms_;  // of the datagram before
 
   // A datagram that is complete stays here until each collector took it or was given up on.
   bool sealed_ = false;

@@ -13,7 +13,7 @@
 namespace pollflow::pipeline {
 
 // One worker lcore's part of the data path: decode, update, expire. Owns its table and its
-// counters; after start it allocates nothing, locks nothing and calls nobody but the ring.
+// counters; after start it allocates nothing, locks nothing and makes no system call.
 class Worker {
  public:
   struct Options {
@@ -24,9 +24,12 @@ class Worker {
   Worker(const Options& options, flow::FlowTable& table, ExpiryRing& ring) noexcept
       : options_(options), table_(table), ring_(ring) {}
 
-  // True when the ring could take a record from every packet of a full burst. A source that can
-  // wait waits for it; one that cannot goes on, and flows stay in the table.
-  [[nodiscard]] bool has_room() const noexcept { return ring_.room() >= port::burst_packets_max; }
+  // True when the ring could take all that one turn can give. A source that can wait waits for it,
+  // and then what leaves the table depends on the packets alone, never on how quick the export is.
+  // One that cannot wait goes on, and flows stay in the table.
+  [[nodiscard]] bool has_room() const noexcept {
+    return ring_.room() >= flow::RecordBatch::records_max;
+  }
 
   // Accounts for every packet of the burst, frees them, and lets flows leave that are over.
   void process(const port::Burst& burst) noexcept;

@@ -13,6 +13,7 @@
 #include <string_view>
 
 #include "failure.hpp"
+#include "port/time_stamp.hpp"
 
 namespace pollflow::port {
 namespace {
@@ -94,7 +95,8 @@ int64_t time_of_first_packet(pcap_t* capture) {
   pcap_pkthdr* header = nullptr;
   const u_char* bytes = nullptr;
   if (pcap_next_ex(capture, &header, &bytes) != 1) return 0;
-  return header->ts.tv_sec * 1000 + header->ts.tv_usec / 1000;
+  return arrival_ms(static_cast<uint64_t>(header->ts.tv_sec) * 1'000'000 +
+                    static_cast<uint64_t>(header->ts.tv_usec));
 }
 
 bool is_pcapng(int file) {

@@ -6,6 +6,7 @@
 #include <rte_mbuf_dyn.h>
 
 #include "failure.hpp"
+#include "port/time_stamp.hpp"
 
 namespace pollflow::port {
 namespace {
@@ -24,10 +25,6 @@ void must(int result, const char* step) {
                 fmt::format("the capture's port: {} failed ({}); this is a fault of "
                             "pollflow or of DPDK's pcap driver, please report it",
                             step, rte_strerror(-result)));
-}
-
-int64_t floor_to_ms(int64_t us) noexcept {
-  return us / 1000 - (us % 1000 < 0 ? 1 : 0);
 }
 
 }  // namespace
@@ -56,11 +53,10 @@ CapturePort::CapturePort(uint16_t port_id) : port_id_(port_id) {
                               pool_),
        "setting up its queue");
   must(rte_eth_dev_start(port_id), "starting");
-  started_ = true;
 }
 
 CapturePort::~CapturePort() {
-  if (started_) rte_eth_dev_stop(port_id_);
+  rte_eth_dev_stop(port_id_);
   rte_eth_dev_close(port_id_);
   rte_mempool_free(pool_);
 }
@@ -71,7 +67,7 @@ Burst CapturePort::receive() noexcept {
   if (received < burst_packets_max) look_for_end(received);
   for (uint16_t i = 0; i < received; ++i) {
     const auto us = *RTE_MBUF_DYNFIELD(packets_[i], timestamp_offset_, const rte_mbuf_timestamp_t*);
-    arrival_ms_[i] = floor_to_ms(static_cast<int64_t>(us));
+    arrival_ms_[i] = arrival_ms(us);
   }
   if (received > 0) now_ms_ = arrival_ms_[received - 1];
   return {{packets_.data(), received}, {arrival_ms_.data(), received}, now_ms_};

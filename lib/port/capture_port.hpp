@@ -49,7 +49,6 @@ class CapturePort {
   uint64_t nombuf_seen_ = 0;
   bool ended_ = false;
   bool damaged_ = false;
-  bool started_ = false;
   int64_t now_ms_ = 0;
   std::array<rte_mbuf*, burst_packets_max> packets_{};
   std::array<int64_t, burst_packets_max> arrival_ms_{};

@@ -244,6 +244,7 @@ TEST_CASE("a refused number says what would be right") {
   check("--max-records", "31", "from 1 to 30");
   check_refused({"--collector", "a:70000"}, ExitCode::usage, {"--collector", "70000", "65535"});
   check_refused({"--collector", "a"}, ExitCode::usage, {"--collector", "'a'", "HOST:PORT"});
+  check_refused({"--collector", ":2055"}, ExitCode::usage, {"':2055'", "HOST:PORT"});
   check_refused({"--collector", "2001:db8::1:2055"}, ExitCode::usage, {"brackets"});
   check_refused({"--ifindex", "7"}, ExitCode::usage, {"--ifindex", "'7'", "PORT=INDEX"});
   check_refused({"--ifindex", "7=65536"}, ExitCode::usage, {"--ifindex", "'65536'"});

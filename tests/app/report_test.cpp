@@ -441,12 +441,22 @@ TEST_CASE("text: trouble is shown when there is any, with its numbers") {
   check_line("still in the tables", {"9", "803", "59580"});
 }
 
-TEST_CASE("text: one port's trouble is not another's") {
+TEST_CASE("text: one packet of trouble is enough, and one port's is not another's") {
   flow::Ledger ledger = full_ledger();
-  ledger.ports[0].missed = ledger.ports[0].errored = 0;
-  const std::string text = ledger_text(ledger, {});
-  CHECK_FALSE(mentions(text, "port 0:"));
-  CHECK(mentions(text, "port 5:"));
+  flow::PortCounters& port = ledger.ports.front();
+  port.missed = port.errored = 0;
+  SECTION("none") {
+    CHECK_FALSE(mentions(ledger_text(ledger, {}), "port 0:"));
+  }
+  SECTION("one missed") {
+    port.missed = 1;
+    CHECK(mentions(ledger_text(ledger, {}), "port 0: 1001 offered, 1 missed"));
+  }
+  SECTION("one errored") {
+    port.errored = 1;
+    CHECK(mentions(ledger_text(ledger, {}), "port 0: 1001 offered, 0 missed, 1 "));
+  }
+  CHECK(mentions(ledger_text(ledger, {}), "port 5:"));
 }
 
 TEST_CASE("text: outputs, with what failed") {

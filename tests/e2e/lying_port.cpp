@@ -1,5 +1,5 @@
-// Preloaded into pollflow by test_ledger.py: a device that claims one packet more than it delivered, so
-// that the ledger does not add up and pollflow has to say so.
+// Preloaded into pollflow by test_ledger.py: a device that claims one packet more than it
+// delivered, so that the ledger does not add up and pollflow has to say so.
 
 #include <dlfcn.h>
 #include <rte_ethdev.h>

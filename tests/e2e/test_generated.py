@@ -397,6 +397,22 @@ class Lcores(GeneratedTest):
             self.assert_success(run.outcome)
             self.assert_model(run, reference.run(path, reference.Options(inactive_s=1, active_s=4)))
 
+    def test_lcores_and_pace_change_nothing(self):
+        """A tight table before and after a hole: more leaves at once than the ring holds."""
+        packets = [at(number // 10, frames.udp_frame(src=numbered(number))) for number in range(6000)]
+        packets += [at(20000 + number // 10, frames.udp_frame(src=numbered(number))) for number in range(3000, 10000)]
+        path = self.write(packets)
+        tight = ("--max-flows", 6500)
+        runs = [runner.read_capture(path, *tight, collect=True),
+                runner.read_capture(path, *tight, collect=True, eal=("--lcores", "0@0,1@1")),
+                runner.read_capture(path, *tight, collect=True, eal=("--lcores", "(0-3)@(0-1)")),
+                runner.read_capture(path, *tight, "--export-rate", 30000, collect=True)]
+        for run in runs:
+            self.assert_success(run.outcome)
+            self.assertGreater(run.ledger["expired"]["evicted"], 0)
+            self.assertTrue(run.csv == runs[0].csv, "the CSV differs")
+            self.assertTrue(run.datagrams == runs[0].datagrams, "the datagrams differ")
+
 
 class RandomTraffic(GeneratedTest):
 

@@ -412,6 +412,40 @@ TEST_CASE(
   }
 }
 
+TEST_CASE("--hold-idle gives way each time that the table passes three quarters again") {
+  const flow::ExpiryRules rules{
+      .inactive_timeout_ms = 15'000, .active_timeout_ms = 1'000'000, .hold_idle = true};
+  TableFixture fixture(options_of(20'000, rules));
+  for (uint32_t key = 0; key < 75'000; ++key) {
+    fixture.update(packet_of(key % 15'000), start_ms);
+  }
+  int64_t now_ms = start_ms;
+  for (; now_ms < start_ms + 60'000; now_ms += 20)
+    fixture.sweep(now_ms);
+  REQUIRE(fixture.table().flows() == 15'000);
+  for (uint32_t key = 100'000; key < 106'000; ++key) {
+    fixture.update(packet_of(key), now_ms);
+    if (key % 2 == 0) fixture.sweep(++now_ms);
+  }
+  REQUIRE(fixture.table().flows_high_water() < 17'000);  // a second's worth above the mark
+  for (const Record& record : fixture.records())
+    REQUIRE(record.reason == EndReason::idle);
+}
+
+TEST_CASE("a flush judges every flow alike, whatever left before it") {
+  const flow::ExpiryRules rules{
+      .inactive_timeout_ms = 1000, .active_timeout_ms = 1'000'000, .hold_idle = true};
+  TableFixture fixture(options_of(16, rules));
+  for (uint32_t key = 0; key < 13; ++key) {
+    for (int i = 0; i < 5; ++i)
+      fixture.update(packet_of(key), start_ms);
+  }
+  fixture.flush(start_ms + 5000);
+  REQUIRE(fixture.records().size() == 13);
+  for (const Record& record : fixture.records())
+    REQUIRE(record.reason == EndReason::idle);
+}
+
 TEST_CASE("flows that differ in a few bits only spread over the table") {
   const int shift = GENERATE(0, 8, 16);
   CAPTURE(shift);

@@ -150,6 +150,19 @@ TEST_CASE("a header is never before its records, even when time stepped back") {
   CHECK(received[1].sys_uptime == static_cast<uint32_t>(60'000 - 5'000'000'000));
 }
 
+TEST_CASE("after a hole in time records leave in any order, but uptime does not fall") {
+  ExportFixture fixture(1, {.assembler = {.records_max = 1}});
+  for (const int64_t ms : {9000, 1000, 5000, 12'000})
+    fixture.push(record_left_at(start_ms + ms));
+  REQUIRE(fixture.loop->finish(ExportLoop::no_clock, 0));
+  const auto received = fixture.received();
+  REQUIRE(received.size() == 4);
+  CHECK(received[0].sys_uptime == 69'000);
+  CHECK(received[1].sys_uptime == 69'000);
+  CHECK(received[2].sys_uptime == 69'000);
+  CHECK(received[3].sys_uptime == 72'000);
+}
+
 TEST_CASE("two collectors get the same stream; one that fails does not stop the other") {
   ExportFixture fixture(2);
   for (uint32_t i = 0; i < 45; ++i)
