@@ -223,10 +223,11 @@ po::parsed_options parse_arguments(const std::vector<std::string>& arguments) {
 
 po::parsed_options parse_file(const std::string& path) {
   std::ifstream file(path);
+  const int why = file ? EISDIR : errno;
   if (!file || std::filesystem::is_directory(path)) {
-    throw Failure(errno == EACCES ? ExitCode::no_permission : ExitCode::configuration,
+    throw Failure(why == EACCES ? ExitCode::no_permission : ExitCode::configuration,
                   fmt::format("--config {}: cannot be read ({}); give a file of lines key = value",
-                              path, file ? "it is a folder" : std::strerror(errno)));
+                              path, std::strerror(why)));
   }
   try {
     const po::options_description keys = description(true);

@@ -17,7 +17,7 @@ namespace {
 bool busier(const flow::Record& a, const flow::Record& b) {
   const auto rank = [](const flow::Record& r) {
     return std::tuple(r.octets, r.packets, -r.first_ms, r.key.src, r.key.dst, r.key.src_port,
-                      r.key.dst_port, r.key.protocol, r.key.tos);
+                      r.key.dst_port, r.key.protocol, r.key.tos, r.last_ms, r.reason, r.tcp_flags);
   };
   return rank(a) > rank(b);
 }

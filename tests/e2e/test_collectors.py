@@ -134,6 +134,10 @@ class Stream(GeneratedTest):
             self.assertEqual(sixth.finish(), run.datagrams)
 
     def test_a_collector_by_name(self):
+        try:
+            socket.getaddrinfo("localhost", None)
+        except socket.gaierror:
+            self.skipTest("localhost does not resolve here")
         with runner.Collector() as named:
             run = self.collect("--collector", "localhost:%d" % named.port)
             self.assertEqual(run.outcome.code, 0)
