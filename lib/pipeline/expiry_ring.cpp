@@ -2,8 +2,14 @@
 
 #include <fmt/format.h>
 #include <rte_errno.h>
-#include <rte_ring.h>
+#include <rte_ring_core.h>
+
+// DPDK 24.11 forgot to say so in the header itself.
+extern "C" {
 #include <rte_ring_elem.h>
+}
+
+#include <rte_ring.h>
 
 #include "failure.hpp"
 
