@@ -435,6 +435,17 @@ class Signals(CommandLineTest):
             self.assertEqual(outcome.code, FAILED)
             self.assertIn("pollflow: ", outcome.stderr)
 
+    def test_a_second_signal_ends_a_run_whose_reader_does_not_read(self):
+        path = self.write([at(number // 100, frames.udp_frame(src=numbered(number))) for number in range(20000)])
+        process = runner.start(["--read", path, "--flows-out", "-", "--inactive-timeout", 1])
+        self.assertEqual(process.stdout.read(3), b"src")     # now the pipe fills, and nobody empties it
+        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGTERM)
+        self.assertEqual(process.wait(runner.TIMEOUT_S), FAILED)
+        self.assertIn(b"pollflow: stopped at once by a second signal; lost: about ", process.stderr.read())
+        process.stdout.close()
+        process.stderr.close()
+
 
 def as_nobody(test):
     """Command in front of another that runs it as an ordinary user; a skip where that cannot be."""
