@@ -85,7 +85,7 @@ TEST_CASE("the operator's arguments come last, in their order, unchanged") {
 TEST_CASE("an operator who lays out lcores is the only one to do so") {
   for (const Arguments& given :
        {Arguments{"-l", "0,1"}, Arguments{"-l0,1"}, Arguments{"-c", "3"}, Arguments{"-c3"},
-        Arguments{"--lcores", "0,1"}, Arguments{"--lcores=0@(0,1)"},
+        Arguments{"--lcores", "0,1"}, Arguments{"--lcores=0@(0,1)"}, Arguments{"--lcor=0"},
         Arguments{"--log-level=debug", "-l", "0"}}) {
     CAPTURE(given);
     Arguments expected = eal_arguments(needs());

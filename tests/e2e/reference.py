@@ -11,6 +11,9 @@ prints the flows of CAPTURE in the form of `pollflow --read CAPTURE --flows-out 
 
 import argparse
 import collections
+import ctypes
+import ctypes.util
+import re
 import socket
 import struct
 import sys
@@ -70,6 +73,21 @@ def parse_capture(contents):
 
 OWN_ORDER = "<" if sys.byteorder == "little" else ">"
 
+
+def libpcap_version():
+    """Such as (1, 10, 3); high enough for anything when there is no libpcap to ask."""
+    name = ctypes.util.find_library("pcap")
+    if not name:
+        return (99,)
+    ask = ctypes.CDLL(name).pcap_lib_version
+    ask.restype = ctypes.c_char_p
+    return tuple(int(part) for part in re.findall(r"\d+", ask().decode())[:3])
+
+
+# Up to 1.10.4 libpcap takes both parts of the time as signed in a file of the machine's own byte order,
+# and as unsigned in one that it has to swap; later it takes them as unsigned in both.
+OWN_ORDER_TIMES_ARE_SIGNED = libpcap_version() < (1, 10, 5)
+
 PCAP_MAGICS = {     # first four bytes -> byte order, units of the fraction per microsecond
     b"\xd4\xc3\xb2\xa1": ("<", 1),
     b"\xa1\xb2\xc3\xd4": (">", 1),
@@ -95,9 +113,7 @@ def sane_snaplen(snaplen):
 
 
 def pcap_packets(contents, order, units, snaplen):
-    # libpcap takes both parts of the time as signed in a file of the machine's own byte order, and as
-    # unsigned in one that it has to swap
-    form = order + ("iiII" if order == OWN_ORDER else "IIII")
+    form = order + ("iiII" if order == OWN_ORDER and OWN_ORDER_TIMES_ARE_SIGNED else "IIII")
     at = 24
     while at < len(contents):
         if at + 16 > len(contents):

@@ -287,6 +287,36 @@ TEST_CASE("refusals heard twice in a row fail no datagram") {
   CHECK(collector.counters().refused == 2);
 }
 
+TEST_CASE("refusals without end do not hold up the caller") {
+  const Listener listener;
+  Collector collector(address_of(listener));
+  scripted = std::deque<int>(1000, ECONNREFUSED);
+  const Outcome outcome = collector.send(datagram(72), 1);
+  CHECK(scripted.size() > 900);
+  scripted.clear();
+  CHECK(outcome != Outcome::sent);
+  CHECK(collector.counters().datagrams_sent == 0);
+  CHECK(collector.send(datagram(72), 1) == Outcome::sent);
+}
+
+TEST_CASE("a collector is stalled from giving up until it takes a datagram again") {
+  const Listener listener;
+  Collector collector(address_of(listener));
+  CHECK_FALSE(collector.stalled());
+  scripted = {EAGAIN};
+  REQUIRE(collector.send(datagram(72), 1) == Outcome::would_block);
+  CHECK_FALSE(collector.stalled());
+  collector.give_up(1);
+  CHECK(collector.stalled());
+  scripted = {EAGAIN};
+  REQUIRE(collector.send(datagram(72), 1) == Outcome::would_block);
+  CHECK(collector.stalled());
+  Collector moved(std::move(collector));
+  CHECK(moved.stalled());
+  REQUIRE(moved.send(datagram(72), 1) == Outcome::sent);
+  CHECK_FALSE(moved.stalled());
+}
+
 TEST_CASE("a name that does not resolve is a failure that says so") {
   const Failure failure = failure_to_make({"collector.invalid", "2055"});
   CHECK(failure.code == ExitCode::failed);
