@@ -113,7 +113,7 @@ ExitCode read_capture(const CommandLine& line) {
 
   const flow::Ledger ledger = run.ledger();
   ExitCode code = judge(options, file, run, ledger, outputs);
-  const int ledger_error = ledger_file ? ledger_file->write(ledger_json(ledger, outputs)) : 0;
+  const int ledger_error = ledger_file ? ledger_file->write(ledger_json(ledger, outputs)).error : 0;
   if (ledger_error != 0) {
     say(fmt::format("--ledger {}: writing failed ({})", options.ledger,
                     std::strerror(ledger_error)));

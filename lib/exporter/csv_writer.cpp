@@ -4,7 +4,6 @@
 
 #include <iterator>
 #include <string_view>
-#include <utility>
 
 #include "exporter/address_text.hpp"
 
@@ -33,21 +32,22 @@ flow::RecordTally CsvWriter::write(const flow::Record& record) {
       address_text(key.src), address_text(key.dst), key.src_port, key.dst_port, key.protocol,
       key.tos, record.tcp_flags, record.packets, record.octets, record.first_ms, record.last_ms,
       key.in_if, flow::end_reason_names[index_of(record.reason)]);
-  buffered_.add(record.carried());
+  lines_.push_back({buffer_.size(), record.carried()});
   return buffer_.size() < buffer_bytes ? flow::RecordTally{} : flush();
 }
 
 flow::RecordTally CsvWriter::flush() {
   if (errno_ != 0) return {};
-  const flow::RecordTally waiting = std::exchange(buffered_, {});
-  errno_ = file_.write(buffer_);
-  buffer_.clear();
-  if (errno_ == 0) {
-    written_ += waiting;
-    return {};
+  const OutputFile::Written out = file_.write(buffer_);
+  errno_ = out.error;
+  flow::RecordTally lost;
+  for (const Line& line : lines_) {
+    (line.end <= out.bytes ? written_ : lost).add(line.carried);
   }
-  failed_ += waiting;
-  return waiting;
+  failed_ += lost;
+  buffer_.clear();
+  lines_.clear();
+  return lost;
 }
 
 }  // namespace pollflow::exporter

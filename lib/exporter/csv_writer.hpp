@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "exporter/output_file.hpp"
 #include "flow/record.hpp"
@@ -13,9 +14,8 @@ class CsvWriter {
   // Creates or empties the file and begins it with the heading; throws Failure when it cannot.
   explicit CsvWriter(const std::string& path);
 
-  // Appends one record. Answers what was lost just now: nothing, or every record that was waiting
-  // in the buffer when the file took no more. After the first such loss nothing is written any
-  // more.
+  // Appends one record. Answers what was lost just now: nothing, or what was waiting in the buffer
+  // when the file took no more. After the first such loss nothing is written any more.
   flow::RecordTally write(const flow::Record& record);
   // Writes out what waits in the buffer; answers as write() does.
   flow::RecordTally flush();
@@ -27,10 +27,15 @@ class CsvWriter {
   [[nodiscard]] int last_errno() const noexcept { return errno_; }
 
  private:
+  struct Line {
+    size_t end;  // in buffer_
+    flow::Tally carried;
+  };
+
   OutputFile file_;
   int errno_ = 0;
   std::string buffer_;
-  flow::RecordTally buffered_;
+  std::vector<Line> lines_;  // that buffer_ holds
   flow::RecordTally written_;
   flow::RecordTally failed_;
 };

@@ -39,20 +39,21 @@ OutputFile::~OutputFile() {
   if (file_ > STDERR_FILENO) close(file_);
 }
 
-int OutputFile::write(std::string_view text) const noexcept {
-  while (!text.empty()) {
-    const ssize_t taken = ::write(file_, text.data(), text.size());
-    if (taken < 0 && errno == EINTR) continue;
-    if (taken < 0 && errno == EAGAIN) {
+OutputFile::Written OutputFile::write(std::string_view text) const noexcept {
+  size_t bytes = 0;
+  while (bytes < text.size()) {
+    const ssize_t taken = ::write(file_, text.data() + bytes, text.size() - bytes);
+    if (taken >= 0) {
+      bytes += static_cast<size_t>(taken);
+    } else if (errno == EAGAIN) {
       // Standard output may be non-blocking: its flags belong to whoever else has it open, too.
       pollfd ready{.fd = file_, .events = POLLOUT, .revents = 0};
       poll(&ready, 1, -1);
-      continue;
+    } else if (errno != EINTR) {
+      return {bytes, errno};
     }
-    if (taken < 0) return errno;
-    text.remove_prefix(static_cast<size_t>(taken));
   }
-  return 0;
+  return {bytes, 0};
 }
 
 }  // namespace pollflow::exporter

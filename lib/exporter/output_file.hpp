@@ -14,8 +14,13 @@ class OutputFile {
   OutputFile& operator=(OutputFile&&) = delete;
   ~OutputFile();
 
-  // Writes all of `text`; returns 0, or the errno of the write that failed.
-  int write(std::string_view text) const noexcept;
+  // How much of a text was taken, and the errno of the write that failed, 0 when none did.
+  struct Written {
+    size_t bytes;
+    int error;
+  };
+  // Writes all of `text` if it can, waiting for a reader where there is one.
+  Written write(std::string_view text) const noexcept;
 
   [[nodiscard]] const std::string& path() const noexcept { return path_; }
 
