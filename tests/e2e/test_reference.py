@@ -363,23 +363,23 @@ class ReaderAgreesWithLibpcap(unittest.TestCase):
         name = ctypes.util.find_library("pcap")
         if not name:
             raise unittest.SkipTest("libpcap is not installed")
-        cls.library = ctypes.CDLL(name)
-        cls.library.pcap_open_offline.restype = ctypes.c_void_p
-        cls.library.pcap_open_offline.argtypes = [ctypes.c_char_p, ctypes.c_char_p]
-        cls.library.pcap_next_ex.argtypes = [ctypes.c_void_p, ctypes.POINTER(ctypes.POINTER(PacketHeader)),
+        cls.libpcap = ctypes.CDLL(name)
+        cls.libpcap.pcap_open_offline.restype = ctypes.c_void_p
+        cls.libpcap.pcap_open_offline.argtypes = [ctypes.c_char_p, ctypes.c_char_p]
+        cls.libpcap.pcap_next_ex.argtypes = [ctypes.c_void_p, ctypes.POINTER(ctypes.POINTER(PacketHeader)),
                                              ctypes.POINTER(ctypes.POINTER(ctypes.c_ubyte))]
-        cls.library.pcap_close.argtypes = [ctypes.c_void_p]
+        cls.libpcap.pcap_close.argtypes = [ctypes.c_void_p]
 
     def read(self, path):
         """(packets, whether damaged), or None for a file that libpcap does not open."""
-        handle = self.library.pcap_open_offline(os.fsencode(path), ctypes.create_string_buffer(256))
+        handle = self.libpcap.pcap_open_offline(os.fsencode(path), ctypes.create_string_buffer(256))
         if not handle:
             return None
         packets, header, data = [], ctypes.POINTER(PacketHeader)(), ctypes.POINTER(ctypes.c_ubyte)()
         while True:
-            status = self.library.pcap_next_ex(handle, ctypes.byref(header), ctypes.byref(data))
+            status = self.libpcap.pcap_next_ex(handle, ctypes.byref(header), ctypes.byref(data))
             if status != 1:
-                self.library.pcap_close(handle)
+                self.libpcap.pcap_close(handle)
                 return packets, status != -2
             found = header.contents
             packets.append((found.seconds * 1000000 + found.microseconds,
