@@ -1,14 +1,13 @@
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstddef>
-#include <span>
 
-#include "flow/flow_table.hpp"
+#include "flow_worker.hpp"
 #include "lcore_plan.hpp"
 #include "options.hpp"
 #include "pipeline/export_loop.hpp"
-#include "pipeline/worker.hpp"
 #include "port/capture_file.hpp"
 #include "port/capture_port.hpp"
 #include "progress.hpp"
@@ -31,30 +30,19 @@ class CaptureRun {
   // After run().
   [[nodiscard]] flow::Ledger ledger() const;
 
+  // The turns of the lcores: roles.hpp.
+  bool over() const noexcept { return export_done_.load(std::memory_order_acquire); }
+  bool work_turn(size_t worker);
+  bool export_turn();
+  void control_turn(bool alone);
+
  private:
-  // What one lcore does until it is done with it.
-  struct Roles {
-    CaptureRun* run;
-    bool control;
-    bool work;
-    bool export_records;
-  };
-
-  static std::span<std::byte> allocate_table(size_t flows);
-  static int take_turns(void* roles);
-  void take_turns(const Roles& roles);
-  void work_turn();
-  void export_turn();
-  void control_turn();
-
   port::CapturePort port_;
-  flow::FlowTable table_;
-  pipeline::ExpiryRing ring_;
+  FlowWorker worker_;
   std::array<pipeline::ExpiryRing*, 1> rings_;
-  pipeline::Worker worker_;
   pipeline::ExportLoop exporter_;
 
-  Progress progress_;
+  RunProgress progress_;
   ProgressLine progress_line_;
   int64_t now_ms_ = 0;  // the worker's
   std::atomic<bool> stop_requested_ = false;

@@ -7,11 +7,15 @@
 #include <rte_log.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <sstream>
+#include <string_view>
 
+#include "eal_trouble.hpp"
 #include "failure.hpp"
+#include "streams.hpp"
 
 namespace pollflow::app {
 namespace {
@@ -58,34 +62,56 @@ int start(std::vector<std::string> arguments) {
 
 }  // namespace
 
-Eal::Eal(const std::vector<std::string>& arguments, bool operator_wants_log,
-         bool operator_arguments) {
-  if (!operator_wants_log) log_stream_ = open_memstream(&log_text_, &log_bytes_);
-  if (log_stream_ != nullptr) rte_openlog_stream(log_stream_);
+Eal::Eal(const std::vector<std::string>& arguments,
+         const std::vector<std::string>& operator_arguments) {
+  const bool log_asked = std::ranges::any_of(
+      operator_arguments, [](const auto& a) { return a.starts_with("--log-level"); });
+  if (!log_asked) log_stream_ = fopencookie(this, "w", {.write = keep});
+  if (log_stream_ != nullptr) {
+    setvbuf(log_stream_, nullptr, _IOLBF, 0);
+    rte_openlog_stream(log_stream_);
+  }
   forget_missing_runtime_folder();
   if (start(arguments) >= 0) return;
+  const int error = rte_errno;
+  const auto known = explain_eal(raw_log());
+  if (known) throw Failure(known->code, known->sentence, log());
   std::string given;
   for (size_t i = 1; i < arguments.size(); ++i)
     given += ' ' + arguments[i];
   const auto code =
-      operator_arguments && rte_errno == EINVAL ? ExitCode::usage : ExitCode::no_device;
+      !operator_arguments.empty() && error == EINVAL ? ExitCode::usage : ExitCode::no_device;
   throw Failure(
       code,
-      fmt::format("DPDK's EAL did not start ({}); it was given:{}", rte_strerror(rte_errno), given),
+      fmt::format("DPDK's EAL did not start ({}); it was given:{}", rte_strerror(error), given),
       log());
 }
 
 Eal::~Eal() {
+  aloud_ = false;
   rte_eal_cleanup();
   rte_openlog_stream(nullptr);
   if (log_stream_ != nullptr) fclose(log_stream_);
-  std::free(log_text_);
+}
+
+ssize_t Eal::keep(void* self, const char* text, size_t bytes) {
+  auto& eal = *static_cast<Eal*>(self);
+  const std::string_view line(text, bytes);
+  if (eal.aloud_) {
+    say(fmt::format("DPDK: {}", line.substr(0, line.find_last_not_of('\n') + 1)));
+  } else {
+    eal.kept_ += line;
+  }
+  return static_cast<ssize_t>(bytes);
+}
+
+std::string Eal::raw_log() const {
+  if (log_stream_ != nullptr) std::fflush(log_stream_);
+  return kept_;
 }
 
 std::string Eal::log() const {
-  if (log_stream_ == nullptr) return {};
-  std::fflush(log_stream_);
-  std::istringstream lines(std::string(log_text_, log_bytes_));
+  std::istringstream lines(raw_log());
   std::string text;
   for (std::string line; std::getline(lines, line);)
     text += "  | " + line + "\n";

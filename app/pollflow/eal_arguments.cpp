@@ -20,6 +20,14 @@ bool lays_out_lcores(const std::string& argument) {
                              [&](std::string_view option) { return argument.starts_with(option); });
 }
 
+bool sets_memory(const std::string& argument) {
+  return argument.starts_with("-m") || argument.starts_with("--socket-mem");
+}
+
+std::string in_mib(size_t bytes) {
+  return fmt::to_string((bytes + eal_memory_bytes + mib - 1) / mib);
+}
+
 std::string list_of(const std::vector<unsigned>& cpus) {
   std::string list;
   for (const unsigned cpu : cpus) {
@@ -42,14 +50,13 @@ std::vector<unsigned> allowed_cpus() {
 }
 
 std::vector<std::string> eal_arguments(const CaptureNeeds& needs) {
-  const size_t memory_mib = (needs.memory_bytes + eal_memory_bytes + mib - 1) / mib;
   std::vector<std::string> arguments = {"pollflow",
                                         "--no-huge",
                                         "--no-shconf",
                                         "--no-telemetry",
                                         "--no-pci",
                                         "-m",
-                                        fmt::to_string(memory_mib),
+                                        in_mib(needs.memory_bytes),
                                         "--vdev",
                                         needs.vdev};
   if (std::ranges::none_of(needs.operator_arguments, lays_out_lcores)) {
@@ -58,6 +65,17 @@ std::vector<std::string> eal_arguments(const CaptureNeeds& needs) {
   }
   arguments.insert(arguments.end(), needs.operator_arguments.begin(),
                    needs.operator_arguments.end());
+  return arguments;
+}
+
+std::vector<std::string> live_eal_arguments(const std::vector<std::string>& operator_arguments,
+                                            size_t memory_bytes) {
+  std::vector<std::string> arguments = {"pollflow"};
+  const bool no_huge =
+      std::ranges::find(operator_arguments, "--no-huge") != operator_arguments.end();
+  if (no_huge && std::ranges::none_of(operator_arguments, sets_memory))
+    arguments.insert(arguments.end(), {"-m", in_mib(memory_bytes)});
+  arguments.insert(arguments.end(), operator_arguments.begin(), operator_arguments.end());
   return arguments;
 }
 

@@ -16,9 +16,13 @@ struct CaptureNeeds {
 // The CPUs that the calling thread may run on.
 std::vector<unsigned> allowed_cpus();
 
-// The argument vector for rte_eal_init(): no huge pages, no PCI, no files left behind, one lcore
-// unless the operator lays out more. The operator's own arguments come last. The only place that
-// builds one.
+// The argument vector for rte_eal_init() over a capture: no huge pages, no PCI, no files left
+// behind, one lcore unless the operator lays out more. The operator's own arguments come last.
 std::vector<std::string> eal_arguments(const CaptureNeeds& needs);
+
+// The same for live ports: the operator's arguments as they are. Only where they say --no-huge and
+// not how much memory, `memory_bytes` is asked for, as EAL's own 64 MiB hold no flow table.
+std::vector<std::string> live_eal_arguments(const std::vector<std::string>& operator_arguments,
+                                            size_t memory_bytes);
 
 }  // namespace pollflow::app

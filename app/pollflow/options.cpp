@@ -1,6 +1,7 @@
 #include "options.hpp"
 
 #include <fmt/format.h>
+#include <rte_config.h>
 
 #include <algorithm>
 #include <array>
@@ -71,6 +72,17 @@ void set_ifindex(Options& options, const std::string& text) {
     throw BadValue(fmt::format("port {} has one already", port));
 }
 
+port::RssKey rss_key(const std::string& text) {
+  if (text == "random") return {};
+  constexpr size_t bytes_min = 16;  // an IPv4 4-tuple and the hash
+  port::RssKey key = port::parse_rss_key(text);
+  if (key.size() < bytes_min) {
+    throw BadValue(fmt::format("'{}' is neither random nor at least {} bytes in hexadecimal", text,
+                               bytes_min));
+  }
+  return key;
+}
+
 bool truth(const std::string& text) {
   if (text == "true") return true;
   if (text == "false") return false;
@@ -127,6 +139,14 @@ constexpr std::array settings = {
             }},
     Setting{"ifindex", "PORT=INDEX", "input ifindex of a port (port number + 1)", set_ifindex,
             true},
+    Setting{"export-lcore", "N", "the lcore that exports (the last that EAL gives)",
+            [](Options& o, const std::string& v) {
+              o.export_lcore = number<unsigned>(v, 0, RTE_MAX_LCORE - 1);
+            }},
+    Setting{"rss-key", "random|HEX", "the NICs' Toeplitz key (random)",
+            [](Options& o, const std::string& v) { o.rss_key = rss_key(v); }},
+    Setting{"driver-config", "DIR", "presets DIR/DRIVER.conf win over those built in",
+            [](Options& o, const std::string& v) { o.driver_config = file_name(v); }},
     Setting{"export-delay", "MS", "a partial datagram leaves after MS milliseconds (1000)",
             [](Options& o, const std::string& v) {
               o.export_delay_ms = number<int64_t>(v, 0, 3'600'000);
@@ -139,13 +159,11 @@ constexpr std::array settings = {
             [](Options& o, const std::string& v) {
               o.assembler.records_max = number<unsigned>(v, 1, netflow::v5_records_max);
             }},
-    Setting{"hash-seed", "random|N", "the tables' secret (0 with --read)",
+    Setting{"hash-seed", "random|N", "the tables' secret (0 with --read, else random)",
             [](Options& o, const std::string& v) {
-              if (v == "random") {
-                o.hash_secret.reset();
-              } else {
-                o.hash_secret = number<uint64_t>(v, 0, UINT64_MAX);
-              }
+              o.hash_random = v == "random";
+              o.hash_secret.reset();
+              if (!o.hash_random) o.hash_secret = number<uint64_t>(v, 0, UINT64_MAX);
             }},
     Setting{"ledger", "FILE", "write the ledger as JSON at exit, - for standard output",
             [](Options& o, const std::string& v) { o.ledger = output_name(v); }},
@@ -153,6 +171,8 @@ constexpr std::array settings = {
             [](Options& o, const std::string& v) { o.config = file_name(v); }, false, false},
     Setting{"check-config", nullptr, "check options and configuration file, then exit",
             [](Options& o, const std::string& v) { o.check_config = truth(v); }, false, false},
+    Setting{"dry-run", nullptr, "set ports up, print layout and what they can do, then exit",
+            [](Options& o, const std::string& v) { o.dry_run = truth(v); }, false, false},
     Setting{"help", nullptr, "print this",
             [](Options& o, const std::string& v) { o.help = truth(v); }, false, false},
     Setting{"version", nullptr, "print the version",
@@ -258,6 +278,11 @@ void check_not_overwritten(const std::string& input, const char* what, const Opt
 
 }  // namespace
 
+uint16_t Options::in_if(uint16_t port) const {
+  const auto set = ifindex.find(port);
+  return set != ifindex.end() ? set->second : static_cast<uint16_t>(port + 1);
+}
+
 void check_together(const Options& options) {
   const bool both_out = !options.flows_out.empty() && !options.ledger.empty();
   if (both_out && options.flows_out == "-" && options.ledger == "-") {
@@ -274,6 +299,8 @@ void check_together(const Options& options) {
   check_not_overwritten("/dev/stdout", "where standard output goes", options);
   check_not_overwritten(options.read, "the capture that --read reads", options);
   check_not_overwritten(options.config, "the configuration file", options);
+  if (options.dry_run && !options.read.empty())
+    throw Failure(ExitCode::usage, "--dry-run is for live ports; with --read leave it out");
   for (const auto& [port, index] : options.ifindex) {
     if (options.read.empty() || port == 0) continue;
     throw Failure(ExitCode::usage,
@@ -282,9 +309,9 @@ void check_together(const Options& options) {
 }
 
 CommandLine parse_command_line(const std::vector<std::string>& arguments) {
-  CommandLine line;
+  CommandLine line{.arguments = arguments};
   const auto separator = std::ranges::find(arguments, "--");
-  const bool has_eal = separator != arguments.end();
+  const bool has_eal = line.has_eal = separator != arguments.end();
   if (has_eal) line.eal.assign(arguments.begin(), separator);
   const po::parsed_options given =
       parse_arguments({has_eal ? separator + 1 : arguments.begin(), arguments.end()});
@@ -311,10 +338,12 @@ std::string help_text() {
   options << description(false);
   return "pollflow turns packets into NetFlow v5, unsampled, and accounts for every one of "
          "them.\n\n"
-         "  pollflow --read FILE.pcap [options]                  a capture: no NIC, no huge pages, "
-         "no root\n"
-         "  pollflow [EAL options] -- --read FILE.pcap [options]  the same, lcores laid out by "
-         "EAL\n\n" +
+         "  pollflow --read FILE.pcap [options]     a capture: no NIC, no huge pages, no root\n"
+         "  pollflow [EAL options] -- [options]     live ports: EAL's -a or --vdev names them, its "
+         "-l "
+         "or --lcores\n"
+         "                                          lays out the cores; with --read FILE: the same "
+         "for a capture\n\n" +
          options.str() +
          "\nExit codes: 0 done, 1 failed at run time or ledger does not add up, 64 usage, 66 no "
          "such input,\n"

@@ -10,6 +10,7 @@
 #include "exporter/collector.hpp"
 #include "flow/expiry.hpp"
 #include "netflow/assembler.hpp"
+#include "port/rss_key.hpp"
 
 namespace pollflow::app {
 
@@ -34,14 +35,24 @@ struct Options {
   size_t flows = size_t{1} << 20;
   netflow::AssemblerOptions assembler;
   std::map<uint16_t, uint16_t> ifindex;  // by port
+  std::optional<unsigned> export_lcore;  // absent: the plan's choice
+  port::RssKey rss_key;                  // empty: drawn at random
+  std::string driver_config;             // folder, empty: the presets built in
+  bool dry_run = false;
   int64_t export_delay_ms = 1000;
-  uint64_t export_rate = 0;                 // records per second, 0: no limit
-  std::optional<uint64_t> hash_secret = 0;  // absent: drawn at random
+  uint64_t export_rate = 0;             // records per second, 0: no limit
+  std::optional<uint64_t> hash_secret;  // absent: 0 with --read, else drawn at random
+  bool hash_random = false;             // drawn at random also with --read
+
+  // Input ifindex of a port.
+  [[nodiscard]] uint16_t in_if(uint16_t port) const;
 };
 
 // A command line taken apart: EAL's part stands before "--".
 struct CommandLine {
+  std::vector<std::string> arguments;  // all of them, to be read again on a reload
   std::vector<std::string> eal;
+  bool has_eal = false;  // there was a "--"
   Options options;
 };
 

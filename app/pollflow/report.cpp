@@ -49,6 +49,17 @@ class Table {
   std::string text_;
 };
 
+void add_port(Table& table, const flow::PortCounters& port) {
+  if (port.missed + port.errored > 0 || !port.queues.empty()) {
+    table.line("  port {}: {} offered, {} missed, {} could not be read\n", port.port,
+               port.offered(), port.missed, port.errored);
+  }
+  for (const flow::QueueCounters& queue : port.queues) {
+    table.line("    queue {:<22}{:>14}{:>14}  on lcore {}, {} hashed by the NIC\n", queue.queue, "",
+               queue.packets, queue.lcore, queue.nic_hashed);
+  }
+}
+
 void add_outputs(Table& table, const pipeline::Outputs& outputs) {
   for (const auto& collector : outputs.collectors) {
     const auto& counters = collector.counters();
@@ -107,10 +118,17 @@ class List {
 std::string ports_json(const flow::Ledger& ledger) {
   List ports;
   for (const flow::PortCounters& port : ledger.ports) {
-    ports.add(fmt::format(
-        R"({{"port": {}, "driver": {}, "offered": {}, "received": {}, "missed": {}, "errored": {}, "rx_nombuf": {}}})",
-        port.port, json(port.driver), port.offered(), port.received, port.missed, port.errored,
-        port.rx_nombuf));
+    List queues;
+    for (const flow::QueueCounters& queue : port.queues) {
+      queues.add(fmt::format(
+          R"({{"queue": {}, "lcore": {}, "packets": {}, "accounted": {}, "nic_hashed": {}}})",
+          queue.queue, queue.lcore, queue.packets, queue.accounted, queue.nic_hashed));
+    }
+    ports.add(
+        fmt::format(R"({{"port": {}, "driver": {}, "offered": {}, "received": {}, "missed": {}, )"
+                    R"("undelivered": {}, "errored": {}, "rx_nombuf": {}, "queues": {}}})",
+                    port.port, json(port.driver), port.offered(), port.received, port.missed,
+                    port.undelivered, port.errored, port.rx_nombuf, queues.array()));
   }
   return ports.array();
 }
@@ -148,12 +166,8 @@ std::string ledger_text(const flow::Ledger& ledger, const pipeline::Outputs& out
   Table table;
   const auto& workers = ledger.workers;
   table.head("Frames", "", "octets");
-  for (const flow::PortCounters& port : ledger.ports) {
-    if (port.missed + port.errored > 0) {
-      table.line("  port {}: {} offered, {} missed, {} could not be read\n", port.port,
-                 port.offered(), port.missed, port.errored);
-    }
-  }
+  for (const flow::PortCounters& port : ledger.ports)
+    add_port(table, port);
   table.row("received", workers.received);
   table.row("accounted to a flow", workers.fates[accounted_index]);
   for (size_t i = accounted_index + 1; i < packet::fate_count; ++i) {

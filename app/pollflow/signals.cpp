@@ -11,6 +11,7 @@ namespace {
 constexpr int64_t same_signal_ns = 20'000'000;
 
 std::atomic<int> stops = 0;
+std::atomic<unsigned> reloads = 0;
 std::atomic<int> latest_signal = 0;
 std::atomic<int64_t> latest_ns = 0;
 std::atomic<void (*)()> second_stop_action = nullptr;
@@ -27,6 +28,10 @@ void count_stop(int signal) {
   if (auto* const action = second_stop_action.load()) action();
 }
 
+void count_reload(int) {
+  reloads.fetch_add(1);
+}
+
 }  // namespace
 
 void install_signal_handlers() {
@@ -34,6 +39,8 @@ void install_signal_handlers() {
   action.sa_handler = count_stop;
   sigaction(SIGINT, &action, nullptr);
   sigaction(SIGTERM, &action, nullptr);
+  action.sa_handler = count_reload;
+  sigaction(SIGHUP, &action, nullptr);
   action.sa_handler = SIG_IGN;
   sigaction(SIGPIPE, &action, nullptr);
   sigaction(SIGXFSZ, &action, nullptr);
@@ -41,6 +48,10 @@ void install_signal_handlers() {
 
 int stop_signals() noexcept {
   return stops.load(std::memory_order_relaxed);
+}
+
+unsigned reload_signals() noexcept {
+  return reloads.load(std::memory_order_relaxed);
 }
 
 void on_second_stop(void (*action)()) {

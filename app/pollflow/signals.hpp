@@ -2,13 +2,16 @@
 
 namespace pollflow::app {
 
-// SIGINT and SIGTERM are counted. SIGPIPE and SIGXFSZ are ignored: the write then fails with an
-// errno.
+// SIGINT and SIGTERM are counted, and so is SIGHUP apart from them. SIGPIPE and SIGXFSZ are
+// ignored: the write then fails with an errno.
 void install_signal_handlers();
 
 // How often SIGINT or SIGTERM came. The same one again within a moment is the same one: timeout(1),
 // for one, signals its child and then the child's group.
 int stop_signals() noexcept;
+
+// How often SIGHUP came.
+unsigned reload_signals() noexcept;
 
 // Called by the second one, from within the signal handler, wherever the program may be waiting: it
 // may do no more than a signal handler may, and should end the process. nullptr: nothing is called.

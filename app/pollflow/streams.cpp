@@ -35,6 +35,10 @@ std::string one_line(std::string_view text) {
   return text.size() > characters_max ? line + "..." : line;
 }
 
+void say(std::string_view sentence) {
+  fmt::print(stderr, "pollflow: {}\n", one_line(sentence));
+}
+
 void print_to_people(FILE* stream, std::string_view text) {
   if (std::fwrite(text.data(), 1, text.size(), stream) == text.size() && std::fflush(stream) == 0)
     return;

@@ -14,6 +14,9 @@ void fill_closed_streams();
 // what is very long is cut.
 std::string one_line(std::string_view text);
 
+// A sentence for people on standard error, behind pollflow's name.
+void say(std::string_view sentence);
+
 // Prints to people on `stream`; throws Failure when it does not take it.
 void print_to_people(FILE* stream, std::string_view text);
 

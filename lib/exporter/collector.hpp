@@ -11,6 +11,8 @@ struct CollectorAddress {
   std::string host;
   std::string port;
 
+  bool operator==(const CollectorAddress&) const = default;
+
   [[nodiscard]] std::string name() const {
     return (host.find(':') == std::string::npos ? host : "[" + host + "]") + ":" + port;
   }

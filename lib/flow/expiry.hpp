@@ -12,6 +12,8 @@ struct ExpiryRules {
   int64_t inactive_timeout_ms = 15'000;
   int64_t active_timeout_ms = 1'800'000;
   bool hold_idle = false;  // idle flows of more than small_packets_max stay while there is room
+
+  bool operator==(const ExpiryRules&) const = default;
 };
 
 // ng_netflow's SMALL: a flow so short that nobody gains by holding it.

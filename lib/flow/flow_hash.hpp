@@ -18,6 +18,15 @@ class FlowHash {
       word = split_mix(secret);
   }
 
+  // The NIC's RSS hash spares the first of the two multiplications. It cannot stand alone: inside
+  // one queue its low bits are constant (the RETA made the queue from them), it leaves out protocol
+  // and TOS, and outside TCP and UDP the ports, and under a symmetric key it takes 65,536 values
+  // only. So it is spread over 64 bits and masks the key, and a secret has the last word.
+  uint64_t operator()(const packet::FlowKey& key, uint32_t rss) const noexcept {
+    const auto [low, high] = std::bit_cast<std::array<uint64_t, 2>>(key);
+    return fold(low ^ words_[0] ^ rss * odd_constant, high ^ words_[1]);
+  }
+
   uint64_t operator()(const packet::FlowKey& key) const noexcept {
     const auto [low, high] = std::bit_cast<std::array<uint64_t, 2>>(key);
     const uint64_t folded = fold(low ^ words_[0], high ^ words_[1]);
@@ -25,6 +34,8 @@ class FlowHash {
   }
 
  private:
+  static constexpr uint64_t odd_constant = 0x9e3779b97f4a7c15;  // 2^64 / golden ratio
+
   static uint64_t fold(uint64_t a, uint64_t b) noexcept {
     __extension__ using Wide = unsigned __int128;
     const Wide product = static_cast<Wide>(a) * b;
@@ -33,7 +44,7 @@ class FlowHash {
 
   // Vigna's SplitMix64: spreads one secret over several words.
   static uint64_t split_mix(uint64_t& state) noexcept {
-    state += 0x9e3779b97f4a7c15;
+    state += odd_constant;
     uint64_t z = state;
     z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
     z = (z ^ (z >> 27)) * 0x94d049bb133111eb;

@@ -205,6 +205,11 @@ void FlowTable::reopen_blocks() noexcept {
   std::ranges::fill(quiet_ms_, always_open);
 }
 
+void FlowTable::set_rules(const ExpiryRules& rules) noexcept {
+  rules_ = rules;
+  reopen_blocks();
+}
+
 void FlowTable::sweep(int64_t now_ms, RecordBatch& out) noexcept {
   // What a block was promised to be quiet until is void when time steps back, or when --hold-idle
   // stops holding. A step back of less than a pass only delays a block by as much.

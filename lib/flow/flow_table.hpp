@@ -51,6 +51,10 @@ class FlowTable {
   FlowTable(const Options& options, std::span<std::byte> memory) noexcept;
 
   [[nodiscard]] uint64_t hash(const packet::FlowKey& key) const noexcept { return hash_(key); }
+  // With the RSS hash that the NIC computed for the packet.
+  [[nodiscard]] uint64_t hash(const packet::FlowKey& key, uint32_t rss) const noexcept {
+    return hash_(key, rss);
+  }
 
   // Ahead of update(): first this for every packet of a burst, ...
   void prefetch_tags(uint64_t hash) const noexcept;
@@ -68,6 +72,9 @@ class FlowTable {
 
   // Lets every flow leave, as forced unless its deadline has passed. Call it until it answers true.
   bool flush(int64_t now_ms, RecordBatch& out) noexcept;
+
+  // New rules, also for the flows that are in it.
+  void set_rules(const ExpiryRules& rules) noexcept;
 
   [[nodiscard]] size_t flows() const noexcept { return flows_; }
   [[nodiscard]] size_t flows_high_water() const noexcept { return flows_high_water_; }

@@ -38,6 +38,7 @@ class Checker {
 WorkerCounters& WorkerCounters::operator+=(const WorkerCounters& other) noexcept {
   received += other.received;
   accounted += other.accounted;
+  nic_hashed += other.nic_hashed;
   for (size_t i = 0; i < fates.size(); ++i)
     fates[i] += other.fates[i];
   for (size_t i = 0; i < expired.size(); ++i) {
@@ -71,8 +72,11 @@ RecordTally Ledger::in_rings() const noexcept {
 std::vector<std::string> Ledger::broken_equations() const {
   Checker checker;
   uint64_t received_by_ports = 0;
-  for (const PortCounters& port : ports)
+  for (const PortCounters& port : ports) {
     received_by_ports += port.received;
+    checker.check(fmt::format("what port {} handed over beyond its own count", port.port),
+                  port.overdelivered, "what it should be", 0);
+  }
   checker.check("received (packets)", workers.received.packets, "what the ports count as received",
                 received_by_ports);
   const Tally& accounted_frames = workers.fates[index_of(packet::Fate::accounted)];

@@ -16,8 +16,9 @@ struct WorkerCounters {
   Tally received;                               // frames and their octets
   std::array<Tally, packet::fate_count> fates;  // the same frames by what became of them
   Tally accounted;                              // packets and IPv4 octets put to a flow
-  RecordsByReason expired;                      // records pushed on the ring
-  RecordsByReason lost;                         // records that had no place to go
+  uint64_t nic_hashed = 0;  // of the accounted packets, those that came with the NIC's RSS hash
+  RecordsByReason expired;  // records pushed on the ring
+  RecordsByReason lost;     // records that had no place to go
 
   [[nodiscard]] RecordTally lost_sum() const noexcept;
   [[nodiscard]] RecordTally created() const noexcept;  // pushed or lost
@@ -35,14 +36,26 @@ struct ExportCounters {
   uint32_t flow_sequence = 0;
 };
 
-// What a device counted, in packets.
+// What one receive queue handed to the worker that owns it, in packets.
+struct QueueCounters {
+  uint16_t queue = 0;
+  unsigned lcore = 0;
+  uint64_t packets = 0;
+  uint64_t accounted = 0;
+  uint64_t nic_hashed = 0;  // accounted ones that came with the NIC's RSS hash
+};
+
+// What a port handed over and what its device counted, in packets.
 struct PortCounters {
-  uint16_t port;
+  uint16_t port = 0;
   std::string driver;
-  uint64_t received;
-  uint64_t missed;
-  uint64_t errored;
-  uint64_t rx_nombuf;
+  uint64_t received = 0;
+  uint64_t missed = 0;         // with the undelivered
+  uint64_t undelivered = 0;    // counted as received by the device, yet in no queue's bursts
+  uint64_t overdelivered = 0;  // the other way round, which should not be
+  uint64_t errored = 0;
+  uint64_t rx_nombuf = 0;             // a cause of loss, in missed already
+  std::vector<QueueCounters> queues;  // of a live port
 
   [[nodiscard]] uint64_t offered() const noexcept { return received + missed + errored; }
 };

@@ -27,8 +27,9 @@ void Assembler::add(const flow::Record& record) noexcept {
 }
 
 std::span<const uint8_t> Assembler::seal(int64_t now_ms) noexcept {
-  int64_t secs = now_ms / 1000;
-  int64_t ms = now_ms % 1000;
+  const int64_t wall_ms = now_ms + wall_offset_ms_;
+  int64_t secs = wall_ms / 1000;
+  int64_t ms = wall_ms % 1000;
   if (ms < 0) {  // before 1970, which a damaged time stamp can be
     ms += 1000;
     --secs;

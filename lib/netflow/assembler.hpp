@@ -21,7 +21,7 @@ struct AssemblerOptions {
 //
 // The sequence counts records assembled, whether or not a send then succeeds, so that what a
 // collector finds missing is what was lost. Boot time is one constant: unix time minus SysUptime
-// never moves.
+// never moves while nobody sets the wall clock.
 class Assembler {
  public:
   Assembler(const AssemblerOptions& options, int64_t boot_ms) noexcept
@@ -38,6 +38,9 @@ class Assembler {
   // Counts records that left a table and were lost before they got here: the collector shall see a
   // gap. They come after those already in this datagram.
   void skip(uint64_t records) noexcept { skipped_ += static_cast<uint32_t>(records); }
+
+  // For when somebody set the wall clock: added to the header's Unix time, while SysUptime runs on.
+  void set_wall_offset(int64_t ms) noexcept { wall_offset_ms_ = ms; }
 
   // Stamps the header with the time of sending, Unix ms, and returns the datagram. It may be sealed
   // again with a later time if it could not be sent.
@@ -60,6 +63,7 @@ class Assembler {
 
   AssemblerOptions options_;
   int64_t boot_ms_;
+  int64_t wall_offset_ms_ = 0;
   unsigned count_ = 0;
   uint32_t flow_sequence_ = 0;
   uint32_t skipped_ = 0;

@@ -9,6 +9,10 @@ namespace {
 // A collector's socket may refuse a datagram this long before it is given up for that collector.
 constexpr uint64_t blocked_ns_max = 1'000'000'000;
 
+exporter::TokenBucket bucket_of(uint64_t rate, unsigned records_max) noexcept {
+  return {rate, std::max<uint64_t>(records_max, rate / 100)};
+}
+
 }  // namespace
 
 ExportLoop::ExportLoop(const Options& options, std::span<ExpiryRing* const> rings, Outputs& outputs)
@@ -16,12 +20,12 @@ ExportLoop::ExportLoop(const Options& options, std::span<ExpiryRing* const> ring
       rings_(rings.begin(), rings.end()),
       outputs_(outputs),
       assembler_(options.assembler, options.boot_ms),
-      bucket_(options.export_rate,
-              std::max<uint64_t>(options.assembler.records_max, options.export_rate / 100)),
+      bucket_(bucket_of(options.export_rate, options.assembler.records_max)),
       sent_stamp_ms_(options.boot_ms) {}
 
 void ExportLoop::turn(int64_t now_ms, uint64_t monotonic_ns) {
   now_ms_ = now_ms;
+  flush_csv_when_due();
   if (!send_sealed(monotonic_ns)) return;
   if (waiting() == 0) refill();
   while (waiting() > 0) {
@@ -64,8 +68,34 @@ void ExportLoop::accept(const flow::Record& record) {
   if (assembler_.empty()) opened_ms_ = stamp_ms_ = left_ms;
   stamp_ms_ = std::max(stamp_ms_, left_ms);
   assembler_.add(record);
+  write(record);
+}
+
+void ExportLoop::write(flow::Record record) {
+  record.first_ms += wall_offset_ms_;
+  record.last_ms += wall_offset_ms_;
   if (outputs_.csv) lost_writing(outputs_.csv->write(record));
   if (outputs_.top) outputs_.top->add(record);
+}
+
+// So that a reader of the file need not wait for a buffer to fill. A capture's reader can wait.
+void ExportLoop::flush_csv_when_due() {
+  if (!outputs_.csv || now_ms_ == no_clock || now_ms_ < csv_flushed_ms_ + options_.export_delay_ms)
+    return;
+  csv_flushed_ms_ = now_ms_;
+  lost_writing(outputs_.csv->flush());
+}
+
+void ExportLoop::set_pace(int64_t export_delay_ms, uint64_t export_rate) noexcept {
+  if (export_rate != options_.export_rate)
+    bucket_ = bucket_of(export_rate, options_.assembler.records_max);
+  options_.export_delay_ms = export_delay_ms;
+  options_.export_rate = export_rate;
+}
+
+void ExportLoop::set_wall_offset(int64_t ms) noexcept {
+  wall_offset_ms_ = ms;
+  assembler_.set_wall_offset(ms);
 }
 
 void ExportLoop::seal(int64_t when_ms) noexcept {

@@ -48,6 +48,12 @@ class ExportLoop {
   // Records that workers lost before they reached a ring: the sequence steps over them.
   void note_lost(uint64_t records) noexcept { assembler_.skip(records); }
 
+  // What may change while it runs: Options' members of these names.
+  void set_pace(int64_t export_delay_ms, uint64_t export_rate) noexcept;
+  // Wall clock minus the clock of `now_ms`: not 0 when somebody set the wall clock. Unix times that
+  // go out follow, SysUptime does not.
+  void set_wall_offset(int64_t ms) noexcept;
+
   // Call after the workers have finished, until it answers true: sends what is left.
   bool finish(int64_t now_ms, uint64_t monotonic_ns);
 
@@ -70,6 +76,8 @@ class ExportLoop {
   bool send_sealed(uint64_t monotonic_ns) noexcept;
   [[nodiscard]] int64_t header_ms() const noexcept;
   void datagram_done() noexcept;
+  void write(flow::Record record);
+  void flush_csv_when_due();
   void lost_writing(const flow::RecordTally& lost) noexcept;
 
   Options options_;
@@ -80,6 +88,8 @@ class ExportLoop {
   flow::ExportCounters counters_;
 
   int64_t now_ms_ = no_clock;
+  int64_t wall_offset_ms_ = 0;
+  int64_t csv_flushed_ms_ = no_clock;
   int64_t opened_ms_ = 0;  // when the datagram got its first record
   int64_t stamp_ms_ = 0;   // the time in its header: not before any of its records
   int64_t sent_stamp_ms_;  // of the datagram before

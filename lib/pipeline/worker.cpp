@@ -39,23 +39,30 @@ void Worker::process(const port::Burst& burst) noexcept {
 unsigned Worker::decode(const port::Burst& burst) noexcept {
   unsigned accounted = 0;
   for (size_t i = 0; i < burst.packets.size(); ++i) {
-    decode_one(*burst.packets[i], burst.arrival_ms[i], accounted);
+    decode_one(burst, i, accounted);
   }
   return accounted;
 }
 
-void Worker::decode_one(const rte_mbuf& mbuf, int64_t arrival_ms, unsigned& accounted) noexcept {
+void Worker::decode_one(const port::Burst& burst, size_t at, unsigned& accounted) noexcept {
+  const rte_mbuf& mbuf = *burst.packets[at];
   counters_.received.add(mbuf.pkt_len);
   HeaderBytes scratch;
   Pending& next = pending_[accounted];
   const packet::Fate fate =
-      packet::decode(header_bytes(mbuf, scratch), options_.link, options_.in_if, next.packet);
+      packet::decode(header_bytes(mbuf, scratch), burst.link, burst.in_if, next.packet);
   counters_.fates[index_of(fate)].add(mbuf.pkt_len);
   if (fate != packet::Fate::accounted) return;
-  next.hash = table_.hash(next.packet.key);
-  next.arrival_ms = arrival_ms;
+  next.hash = hash(mbuf, next.packet.key);
+  next.arrival_ms = burst.arrival_ms[at];
   table_.prefetch_tags(next.hash);
   ++accounted;
+}
+
+uint64_t Worker::hash(const rte_mbuf& mbuf, const packet::FlowKey& key) noexcept {
+  if ((mbuf.ol_flags & RTE_MBUF_F_RX_RSS_HASH) == 0) return table_.hash(key);
+  ++counters_.nic_hashed;
+  return table_.hash(key, mbuf.hash.rss);
 }
 
 void Worker::update(unsigned accounted) noexcept {

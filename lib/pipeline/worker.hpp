@@ -16,13 +16,7 @@ namespace pollflow::pipeline {
 // counters; after start it allocates nothing, locks nothing and makes no system call.
 class Worker {
  public:
-  struct Options {
-    packet::LinkType link;
-    uint16_t in_if;
-  };
-
-  Worker(const Options& options, flow::FlowTable& table, ExpiryRing& ring) noexcept
-      : options_(options), table_(table), ring_(ring) {}
+  Worker(flow::FlowTable& table, ExpiryRing& ring) noexcept : table_(table), ring_(ring) {}
 
   // True when the ring could take all that one turn can give. A source that can wait waits for it,
   // and then what leaves the table depends on the packets alone, never on how quick the export is.
@@ -48,11 +42,11 @@ class Worker {
   };
 
   unsigned decode(const port::Burst& burst) noexcept;
-  void decode_one(const rte_mbuf& mbuf, int64_t arrival_ms, unsigned& accounted) noexcept;
+  void decode_one(const port::Burst& burst, size_t at, unsigned& accounted) noexcept;
+  [[nodiscard]] uint64_t hash(const rte_mbuf& mbuf, const packet::FlowKey& key) noexcept;
   void update(unsigned accounted) noexcept;
   void push_batch() noexcept;
 
-  Options options_;
   flow::FlowTable& table_;
   ExpiryRing& ring_;
   flow::WorkerCounters counters_;

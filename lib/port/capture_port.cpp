@@ -35,7 +35,8 @@ size_t CapturePort::bytes_needed() noexcept {
   return pool_mbufs * per_mbuf;
 }
 
-CapturePort::CapturePort(uint16_t port_id) : port_id_(port_id) {
+CapturePort::CapturePort(uint16_t port_id, packet::LinkType link, uint16_t in_if)
+    : port_id_(port_id), link_(link), in_if_(in_if) {
   const int socket = rte_eth_dev_socket_id(port_id);
   pool_ = rte_pktmbuf_pool_create("capture", pool_mbufs, cache_mbufs, 0, RTE_MBUF_DEFAULT_BUF_SIZE,
                                   socket);
@@ -62,7 +63,7 @@ CapturePort::~CapturePort() {
 }
 
 Burst CapturePort::receive() noexcept {
-  if (ended_) return {{}, {}, now_ms_};
+  if (ended_) return {{}, {}, now_ms_, link_, in_if_};
   const uint16_t received = rte_eth_rx_burst(port_id_, 0, packets_.data(), burst_packets_max);
   if (received < burst_packets_max) look_for_end(received);
   for (uint16_t i = 0; i < received; ++i) {
@@ -70,7 +71,7 @@ Burst CapturePort::receive() noexcept {
     arrival_ms_[i] = arrival_ms(us);
   }
   if (received > 0) now_ms_ = arrival_ms_[received - 1];
-  return {{packets_.data(), received}, {arrival_ms_.data(), received}, now_ms_};
+  return {{packets_.data(), received}, {arrival_ms_.data(), received}, now_ms_, link_, in_if_};
 }
 
 void CapturePort::look_for_end(uint16_t received) noexcept {

@@ -20,7 +20,7 @@ namespace pollflow::port {
 class CapturePort {
  public:
   // Sets the port up and starts it; throws Failure. EAL must be up.
-  explicit CapturePort(uint16_t port_id);
+  CapturePort(uint16_t port_id, packet::LinkType link, uint16_t in_if);
   CapturePort(const CapturePort&) = delete;
   CapturePort& operator=(const CapturePort&) = delete;
   ~CapturePort();
@@ -44,6 +44,8 @@ class CapturePort {
   void look_for_end(uint16_t received) noexcept;
 
   uint16_t port_id_;
+  packet::LinkType link_;
+  uint16_t in_if_;
   rte_mempool* pool_ = nullptr;
   int timestamp_offset_ = -1;
   uint64_t nombuf_seen_ = 0;

@@ -140,7 +140,8 @@ TEST_CASE("without options the defaults are those documented") {
   CHECK(options.ifindex.empty());
   CHECK(options.export_delay_ms == 1000);
   CHECK(options.export_rate == 0);
-  CHECK(options.hash_secret == std::optional<uint64_t>(0));
+  CHECK_FALSE(options.hash_secret.has_value());
+  CHECK_FALSE(options.hash_random);
 }
 
 TEST_CASE("each option arrives where it belongs") {
@@ -204,6 +205,7 @@ TEST_CASE("each option arrives where it belongs") {
 
 TEST_CASE("the hash seed may be drawn at random") {
   CHECK_FALSE(parse({"--hash-seed", "random"}).hash_secret.has_value());
+  CHECK(parse({"--hash-seed", "random"}).hash_random);
   CHECK(parse({"--hash-seed", "18446744073709551615"}).hash_secret == ~uint64_t{0});
 }
 

@@ -48,6 +48,7 @@ TEST_CASE("sums follow from the counters") {
 TEST_CASE("whatever counter is off by one, an equation says so") {
   const std::function<void(Ledger&)> faults[] = {
       [](Ledger& l) { ++l.ports.front().received; },
+      [](Ledger& l) { ++l.ports.front().overdelivered; },
       [](Ledger& l) { ++l.workers.received.packets; },
       [](Ledger& l) { ++l.workers.received.octets; },
       [](Ledger& l) { ++l.workers.fates[index_of(packet::Fate::accounted)].packets; },

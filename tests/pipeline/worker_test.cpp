@@ -46,7 +46,7 @@ class WorkerFixture {
         pool_(rte_pktmbuf_pool_create("worker_test", 255, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE,
                                       SOCKET_ID_ANY)),
         ring_("worker_test", SOCKET_ID_ANY),
-        worker_({.link = packet::LinkType::ethernet, .in_if = 9}, table_.table(), ring_) {
+        worker_(table_.table(), ring_) {
     REQUIRE(pool_ != nullptr);
   }
   WorkerFixture(const WorkerFixture&) = delete;
@@ -80,7 +80,7 @@ class WorkerFixture {
 
   void process(std::vector<rte_mbuf*> packets, int64_t now_ms) {
     const std::vector<int64_t> arrivals(packets.size(), now_ms);
-    worker_.process({packets, arrivals, now_ms});
+    worker_.process({packets, arrivals, now_ms, packet::LinkType::ethernet, 9});
   }
 
   std::vector<flow::Record> drain() {
@@ -144,6 +144,27 @@ TEST_CASE("segments that hold less than the packet length says are read as far a
   fixture.process({cut}, start_ms);
   CHECK(fixture.worker().counters().fates[index_of(Fate::accounted)].packets == 1);
   CHECK(fixture.worker().counters().received.packets == 2);
+}
+
+TEST_CASE("the hash of a packet that the NIC hashed is made from the NIC's, else in software") {
+  WorkerFixture fixture;
+  const auto hashed = [&](uint8_t host, uint32_t rss) {
+    rte_mbuf* packet = fixture.mbuf(udp_frame(host));
+    packet->ol_flags |= RTE_MBUF_F_RX_RSS_HASH;
+    packet->hash.rss = rss;
+    return packet;
+  };
+  std::vector<uint8_t> arp(60, 0);
+  arp[12] = 0x08;
+  arp[13] = 0x06;
+  rte_mbuf* not_ipv4 = fixture.mbuf(arp);
+  not_ipv4->ol_flags |= RTE_MBUF_F_RX_RSS_HASH;
+  fixture.process({hashed(1, 5), hashed(1, 5), hashed(2, 5), fixture.mbuf(udp_frame(3)), not_ipv4},
+                  start_ms);
+  CHECK(fixture.worker().counters().nic_hashed == 3);
+  CHECK(fixture.worker().counters().accounted.packets == 4);
+  // One hash for two flows, as RSS may give: the key tells them apart.
+  CHECK(fixture.table().walk() == flow::RecordTally{3, {4, 4 * 28}});
 }
 
 TEST_CASE("the same flow twice in a burst, closed and begun again") {

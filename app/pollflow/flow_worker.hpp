@@ -1,0 +1,52 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "flow/flow_table.hpp"
+#include "pipeline/worker.hpp"
+#include "progress.hpp"
+
+namespace pollflow::app {
+
+// What one worker lcore owns, on its NUMA node: its flow table, its expiry ring, its part of the
+// data path, and what it tells the other lcores while it runs.
+class FlowWorker {
+ public:
+  struct Options {
+    std::string name;
+    size_t flows;
+    flow::ExpiryRules rules;
+    uint64_t hash_secret;
+    int node;  // -1: any
+  };
+
+  // Bytes of EAL memory that a worker for so many flows takes.
+  static size_t bytes_needed(size_t flows);
+
+  // Throws Failure when there is no memory. EAL must be up.
+  explicit FlowWorker(const Options& options);
+
+  [[nodiscard]] pipeline::Worker& worker() noexcept { return worker_; }
+  [[nodiscard]] flow::FlowTable& table() noexcept { return table_; }
+  [[nodiscard]] pipeline::ExpiryRing& ring() noexcept { return ring_; }
+  [[nodiscard]] const flow::FlowTable& table() const noexcept { return table_; }
+  [[nodiscard]] const pipeline::ExpiryRing& ring() const noexcept { return ring_; }
+  [[nodiscard]] const pipeline::Worker& worker() const noexcept { return worker_; }
+  [[nodiscard]] const WorkerProgress& progress() const noexcept { return progress_; }
+
+  // The worker's own lcore, after each turn.
+  void tell_progress() noexcept;
+
+ private:
+  WorkerProgress progress_;
+  flow::FlowTable table_;
+  pipeline::ExpiryRing ring_;
+  pipeline::Worker worker_;
+};
+
+// 64 random bits from the kernel.
+uint64_t draw_secret();
+
+}  // namespace pollflow::app

@@ -1,0 +1,104 @@
+#include "port_watch.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace pollflow::app {
+namespace {
+
+constexpr uint64_t link_wait_ns = 9'000'000'000;  // what autonegotiation may take
+constexpr uint64_t enough_packets = 1000;         // to judge RSS by
+
+}  // namespace
+
+PortWatch::PortWatch(port::NicPort& port, std::vector<const QueueProgress*> queues)
+    : port_(port), queues_(std::move(queues)) {}
+
+std::vector<std::string> PortWatch::look(uint64_t monotonic_ns) {
+  if (began_ns_ == 0) began_ns_ = monotonic_ns;
+  news_.clear();
+  if (!gone_ && port_.removed()) {
+    gone_ = true;
+    tell_once(unplugged, "the device is gone; what it delivered before is kept, other ports go on");
+  }
+  if (!gone_) {
+    look_at_link(monotonic_ns);
+    look_for_loss();
+    look_at_rss();
+  }
+  return std::exchange(news_, {});
+}
+
+void PortWatch::look_at_link(uint64_t monotonic_ns) {
+  const auto link = port_.link();
+  if (!link) return;
+  const uint32_t events = port_.link_events();
+  const bool flapped = events != std::exchange(link_events_, events) && link_up_ == link->up;
+  if (!link_up_) {
+    if (link->up || monotonic_ns - began_ns_ > link_wait_ns) link_up_ = link->up;
+    if (link_up_ == false) tell_once(no_link, "no link so far; check cable, optics and far end");
+  } else if (*link_up_ != link->up) {
+    link_up_ = link->up;
+    tell(fmt::format("link is {}", link->text));
+  } else if (flapped) {
+    tell(fmt::format("link changed and is {} again", link->text));
+  }
+}
+
+void PortWatch::look_for_loss() {
+  const flow::PortCounters counters = port_.counters(UINT64_MAX);
+  if (counters.missed > 0) {
+    tell_once(missing,
+              fmt::format("the device misses packets ({} so far): workers do not keep up; give EAL "
+                          "more lcores, or the queues more descriptors",
+                          counters.missed));
+  }
+  if (counters.rx_nombuf > 0) {
+    tell_once(no_buffers,
+              fmt::format("{} times the device had no packet buffer to fill", counters.rx_nombuf));
+  }
+}
+
+void PortWatch::look_at_rss() {
+  const port::RssGrant& rss = port_.rss();
+  if (rss.types == 0) return;
+  uint64_t accounted = 0;
+  uint64_t hashed = 0;
+  uint64_t packets = 0;
+  uint64_t busiest = 0;
+  for (const QueueProgress* queue : queues_) {
+    const uint64_t of_queue = queue->packets.load(std::memory_order_relaxed);
+    packets += of_queue;
+    busiest = std::max(busiest, of_queue);
+    accounted += queue->accounted.load(std::memory_order_relaxed);
+    hashed += queue->nic_hashed.load(std::memory_order_relaxed);
+  }
+  if (rss.hash_delivered && hashed == 0 && accounted >= enough_packets) {
+    tell_once(no_hash,
+              fmt::format("the device promised its RSS hash with each packet, yet none of {} had "
+                          "one; it is computed in software",
+                          accounted));
+  }
+  if (queues_.size() > 1 && busiest == packets && packets >= enough_packets) {
+    tell_once(one_queue,
+              fmt::format("all of {} packets came on one of {} queues: they are of one pair of "
+                          "addresses, or the device does not do the RSS that it granted",
+                          packets, queues_.size()));
+  }
+}
+
+void PortWatch::tell(const std::string& sentence) {
+  const port::PortFacts& facts = port_.facts();
+  news_.push_back(
+      fmt::format("port {} ({}, {}): {}", facts.port, facts.driver, facts.device, sentence));
+}
+
+void PortWatch::tell_once(Once what, const std::string& sentence) {
+  const unsigned bit = 1U << what;
+  if ((told_ & bit) == 0) tell(sentence);
+  told_ |= bit;
+}
+
+}  // namespace pollflow::app

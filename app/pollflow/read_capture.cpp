@@ -1,0 +1,76 @@
+#include <fmt/format.h>
+#include <rte_ethdev.h>
+
+#include "capture_run.hpp"
+#include "commands.hpp"
+#include "eal.hpp"
+#include "eal_arguments.hpp"
+#include "eal_lcores.hpp"
+#include "memory.hpp"
+#include "run_end.hpp"
+#include "streams.hpp"
+
+namespace pollflow::app {
+namespace {
+
+void check_only_port(const Eal& eal) {
+  const unsigned ports = rte_eth_dev_count_avail();
+  if (ports == 1) return;
+  throw Failure(
+      ExitCode::usage,
+      fmt::format("--read takes its packets from the capture alone, but EAL found {} ports; leave "
+                  "out --vdev and -a",
+                  ports),
+      eal.log());
+}
+
+LcorePlan plan_for_capture(const Options& options) {
+  const port::PortFacts capture{.port = 0, .node = -1, .queues_min = 1, .queues_max = 1};
+  return plan_lcores({.lcores = eal_lcores(),
+                      .main = rte_get_main_lcore(),
+                      .export_lcore = options.export_lcore,
+                      .ports = {capture}});
+}
+
+// What went wrong with the capture, said once each.
+ExitCode judge(const Options& options, const port::CaptureFile& file, const CaptureRun& run,
+               const flow::Ledger& ledger) {
+  ExitCode code = ExitCode::done;
+  if (run.capture_damaged()) {
+    const uint64_t whole = ledger.workers.received.packets;
+    say(fmt::format(
+        "--read {}: damaged or cut behind packet {} ({}); what came before was exported",
+        options.read, whole, file.damage_behind(whole)));
+    code = ExitCode::failed;
+  }
+  if (ledger.ports.front().rx_nombuf > 0) {
+    say(fmt::format("--read {}: {} packets of the capture were lost for want of packet buffers",
+                    options.read, ledger.ports.front().rx_nombuf));
+    code = ExitCode::failed;
+  }
+  return code;
+}
+
+}  // namespace
+
+ExitCode read_capture(const CommandLine& line) {
+  const Options& options = line.options;
+  const port::CaptureFile file(options.read);
+  check_memory_available(CaptureRun::bytes_needed(options));
+  OpenOutputs outputs(options);
+  const Eal eal(eal_arguments({.vdev = file.vdev(),
+                               .memory_bytes = CaptureRun::bytes_needed(options),
+                               .cpus = allowed_cpus(),
+                               .operator_arguments = line.eal}),
+                line.eal);
+  check_only_port(eal);
+  CaptureRun run(options, file, outputs.records);
+  run.run(plan_for_capture(options));
+
+  const flow::Ledger ledger = run.ledger();
+  const ExitCode of_capture = judge(options, file, run, ledger);
+  const ExitCode of_outputs = end_run(options, ledger, outputs);
+  return of_outputs == ExitCode::done ? of_capture : of_outputs;
+}
+
+}  // namespace pollflow::app

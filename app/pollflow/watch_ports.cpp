@@ -1,0 +1,74 @@
+#include <fmt/format.h>
+#include <rte_ethdev.h>
+
+#include "commands.hpp"
+#include "eal.hpp"
+#include "eal_arguments.hpp"
+#include "eal_lcores.hpp"
+#include "eal_trouble.hpp"
+#include "layout_table.hpp"
+#include "live_ports.hpp"
+#include "live_run.hpp"
+#include "run_end.hpp"
+#include "streams.hpp"
+
+namespace pollflow::app {
+namespace {
+
+// Room for packet buffers and rings beside the tables, where EAL has to be told before it can say
+// how many queues there are. Memory without huge pages is taken only as it is touched.
+constexpr size_t buffers_guess_bytes = size_t{512} << 20;
+
+// EAL starts without a device that it cannot have; why so stands in its log only.
+void check_ports_found(const Eal& eal) {
+  if (rte_eth_dev_count_avail() > 0) return;
+  if (const auto known = explain_eal(eal.raw_log()))
+    throw Failure(known->code, "EAL found no port: " + known->sentence, eal.log());
+  throw Failure(ExitCode::no_device,
+                "EAL found no port; bind a NIC to a DPDK driver (scripts/bind-nic lists them) and "
+                "name it by -a ADDRESS, or name a virtual one, such as "
+                "--vdev net_af_packet0,iface=eth1",
+                eal.log());
+}
+
+ExitCode run_on(const CommandLine& line, Eal& eal, OpenOutputs& outputs) {
+  const Options& options = line.options;
+  FILE* people = for_people(options);
+  LivePorts ports(options);
+  const LcorePlan plan = plan_lcores({.lcores = eal_lcores(),
+                                      .main = rte_get_main_lcore(),
+                                      .export_lcore = options.export_lcore,
+                                      .ports = ports.facts()});
+  print_to_people(people,
+                  layout_table(plan, ports.facts(), LiveRun::bytes_needed(options, ports, plan)));
+  ports.start(plan);
+  print_to_people(people, "\n" + ports.description());
+  for (const std::string& warning : ports.warnings())
+    say(warning);
+  if (options.dry_run) return ExitCode::done;
+
+  LiveRun run(line, ports, plan, outputs.records);
+  eal.log_aloud();
+  print_to_people(people, "\nReceiving; SIGINT or SIGTERM stops.\n");
+  run.run();
+  return end_run(options, run.ledger(), outputs);
+}
+
+}  // namespace
+
+ExitCode watch_ports(const CommandLine& line) {
+  // A dry run leaves no files behind, nor the files of an earlier run empty.
+  OpenOutputs outputs(line.options.dry_run ? Options{} : line.options);
+  Eal eal(live_eal_arguments(
+              line.eal, flow::FlowTable::bytes_needed(line.options.flows) + buffers_guess_bytes),
+          line.eal);
+  check_ports_found(eal);
+  try {
+    return run_on(line, eal, outputs);
+  } catch (Failure& failure) {
+    if (failure.details.empty()) failure.details = eal.log();
+    throw;
+  }
+}
+
+}  // namespace pollflow::app

@@ -1,0 +1,189 @@
+#include "port/driver_preset.hpp"
+
+#include <fmt/format.h>
+#include <rte_ethdev.h>
+
+#include <algorithm>
+#include <array>
+#include <boost/program_options.hpp>
+#include <charconv>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <set>
+#include <sstream>
+#include <string_view>
+
+#include "built_in_presets.hpp"
+#include "failure.hpp"
+#include "port/burst.hpp"
+
+namespace po = boost::program_options;
+
+namespace pollflow::port {
+namespace {
+
+struct NamedBit {
+  std::string_view name;
+  uint64_t bit;
+};
+
+constexpr std::array rss_type_table = {NamedBit{"ipv4", RTE_ETH_RSS_IPV4},
+                                       NamedBit{"ipv4-frag", RTE_ETH_RSS_FRAG_IPV4},
+                                       NamedBit{"ipv4-tcp", RTE_ETH_RSS_NONFRAG_IPV4_TCP},
+                                       NamedBit{"ipv4-udp", RTE_ETH_RSS_NONFRAG_IPV4_UDP},
+                                       NamedBit{"ipv4-sctp", RTE_ETH_RSS_NONFRAG_IPV4_SCTP},
+                                       NamedBit{"ipv4-other", RTE_ETH_RSS_NONFRAG_IPV4_OTHER},
+                                       NamedBit{"ipv6", RTE_ETH_RSS_IPV6},
+                                       NamedBit{"ipv6-frag", RTE_ETH_RSS_FRAG_IPV6},
+                                       NamedBit{"ipv6-tcp", RTE_ETH_RSS_NONFRAG_IPV6_TCP},
+                                       NamedBit{"ipv6-udp", RTE_ETH_RSS_NONFRAG_IPV6_UDP},
+                                       NamedBit{"ipv6-other", RTE_ETH_RSS_NONFRAG_IPV6_OTHER}};
+
+constexpr std::array offload_table = {NamedBit{"rss-hash", RTE_ETH_RX_OFFLOAD_RSS_HASH},
+                                      NamedBit{"scatter", RTE_ETH_RX_OFFLOAD_SCATTER}};
+
+struct BadValue : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+uint16_t number(const std::string& text, uint16_t min, uint16_t max) {
+  uint16_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{} || end != text.data() + text.size() || value < min || value > max)
+    throw BadValue(fmt::format("'{}' is not a whole number from {} to {}", text, min, max));
+  return value;
+}
+
+bool yes(const std::string& text) {
+  if (text == "yes") return true;
+  if (text == "no") return false;
+  throw BadValue(fmt::format("'{}' is neither yes nor no", text));
+}
+
+template <size_t size>
+uint64_t bits(const std::string& text, const std::array<NamedBit, size>& table) {
+  uint64_t all = 0;
+  std::istringstream words(text == "none" ? "" : text);
+  for (std::string word; words >> word;) {
+    const auto* known = std::ranges::find(table, word, &NamedBit::name);
+    if (known == table.end()) {
+      std::string names = "none";
+      for (const NamedBit& each : table)
+        names.append(" ").append(each.name);
+      throw BadValue(fmt::format("'{}' is none of: {}", word, names));
+    }
+    all |= known->bit;
+  }
+  return all;
+}
+
+QueuePolicy queue_policy(const std::string& text) {
+  if (text == "workers") return QueuePolicy::workers;
+  if (text == "all") return QueuePolicy::all;
+  if (text == "one") return QueuePolicy::one;
+  throw BadValue(fmt::format("'{}' is none of: workers all one", text));
+}
+
+struct Key {
+  const char* name;
+  void (*apply)(DriverPreset&, const std::string& value);  // throws BadValue
+};
+
+constexpr std::array keys = {
+    Key{"rx-descriptors",
+        [](DriverPreset& p, const std::string& v) { p.rx_descriptors = number(v, 32, 32768); }},
+    Key{"burst",
+        [](DriverPreset& p, const std::string& v) { p.burst = number(v, 1, burst_packets_max); }},
+    Key{"queues", [](DriverPreset& p, const std::string& v) { p.queues = queue_policy(v); }},
+    Key{"rss-types",
+        [](DriverPreset& p, const std::string& v) { p.rss_types = bits(v, rss_type_table); }},
+    Key{"offloads",
+        [](DriverPreset& p, const std::string& v) { p.offloads = bits(v, offload_table); }},
+    Key{"mtu",
+        [](DriverPreset& p, const std::string& v) {
+          p.mtu = v == "keep" ? std::nullopt : std::optional(number(v, 68, 16384));
+        }},
+    Key{"promiscuous", [](DriverPreset& p, const std::string& v) { p.promiscuous = yes(v); }},
+    Key{"reta", [](DriverPreset& p, const std::string& v) { p.reta = yes(v); }},
+};
+
+po::parsed_options parse_lines(const std::string& text) {
+  po::options_description known;
+  for (const Key& key : keys)
+    known.add_options()(key.name, po::value<std::string>());
+  std::istringstream lines(text);
+  return po::parse_config_file(lines, known);
+}
+
+std::string read_file(const std::filesystem::path& path) {
+  std::ifstream file(path);
+  std::string text{std::istreambuf_iterator<char>(file), {}};
+  if (file.bad() || !file.is_open()) {
+    throw Failure(ExitCode::configuration,
+                  fmt::format("{}: cannot be read; --driver-config wants a folder of files such as "
+                              "drivers-config/default.conf",
+                              path.string()));
+  }
+  return text;
+}
+
+const BuiltInPreset* built_in(std::string_view driver) {
+  const auto* found = std::ranges::find(built_in_presets, driver, &BuiltInPreset::driver);
+  return found == std::end(built_in_presets) ? nullptr : found;
+}
+
+}  // namespace
+
+DriverPreset parse_preset(const std::string& text, const std::string& source) {
+  DriverPreset preset;
+  preset.source = source;
+  std::set<std::string> seen;
+  try {
+    for (const po::option& line : parse_lines(text).options) {
+      const auto* key = std::ranges::find_if(
+          keys, [&](const Key& known) { return known.name == line.string_key; });
+      try {
+        if (!seen.insert(line.string_key).second) throw BadValue("is given twice; once is enough");
+        key->apply(preset, line.value.front());
+      } catch (const BadValue& bad) {
+        throw Failure(ExitCode::configuration,
+                      fmt::format("{}: {}: {}", source, key->name, bad.what()));
+      }
+    }
+  } catch (const po::error& error) {
+    throw Failure(ExitCode::configuration,
+                  fmt::format("{}: {}; a line is key = value, see drivers-config/README.md", source,
+                              error.what()));
+  }
+  return preset;
+}
+
+DriverPreset preset_for(const std::string& driver, const std::string& folder) {
+  namespace fs = std::filesystem;
+  const std::string file = driver + ".conf";
+  if (!folder.empty() && !fs::is_directory(folder)) {
+    throw Failure(ExitCode::configuration,
+                  fmt::format("--driver-config {}: there is no such folder", folder));
+  }
+  if (!folder.empty() && fs::exists(fs::path(folder) / file))
+    return parse_preset(read_file(fs::path(folder) / file), (fs::path(folder) / file).string());
+  if (const BuiltInPreset* preset = built_in(driver))
+    return parse_preset(std::string(preset->text), file);
+  if (!folder.empty() && fs::exists(fs::path(folder) / "default.conf"))
+    return parse_preset(read_file(fs::path(folder) / "default.conf"),
+                        (fs::path(folder) / "default.conf").string());
+  return parse_preset(std::string(built_in("default")->text), "default.conf");
+}
+
+std::string rss_type_names(uint64_t types) {
+  std::string names;
+  for (const NamedBit& each : rss_type_table) {
+    if ((types & each.bit) == 0) continue;
+    if (!names.empty()) names += ' ';
+    names += each.name;
+  }
+  return names.empty() ? "none" : names;
+}
+
+}  // namespace pollflow::port

@@ -1,0 +1,19 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace pollflow::port {
+
+// What the layout of lcores and queues has to know of a port.
+struct PortFacts {
+  uint16_t port;
+  std::string device;  // as EAL calls it: a PCI address, net_af_packet0
+  std::string driver;
+  int node;              // NUMA node, -1 when it has none
+  uint16_t queues_min;   // receive queues that have to be polled
+  uint16_t queues_max;   // that can be
+  uint16_t descriptors;  // a queue
+};
+
+}  // namespace pollflow::port

@@ -1,0 +1,44 @@
+#include "eal_trouble.hpp"
+
+#include "support/catch.hpp"
+
+using namespace pollflow;
+using namespace pollflow::app;
+
+TEST_CASE("what EAL says is wrong is explained with the command that mends it") {
+  struct Case {
+    const char* log;
+    ExitCode code;
+    const char* words;
+  };
+  const Case cases[] = {
+      {"EAL: Detected CPU lcores: 2\nEAL: Selected IOVA mode 'PA'\nEAL: Cannot get hugepage "
+       "information.\n",
+       ExitCode::no_device, "scripts/hugepages"},
+      {"EAL: No free 2048 kB hugepages reported on node 0\nEAL: Cannot get hugepage "
+       "information.\n",
+       ExitCode::no_device, "no free huge pages"},
+      {"EAL: Cannot create lock on '/var/run/dpdk/rte/config'. Is another primary process "
+       "running?\nEAL: Cannot init config\n",
+       ExitCode::no_device, "--file-prefix"},
+      {"EAL: lcore 2 unavailable\nEAL: invalid core list, please check specified cores\n",
+       ExitCode::usage, "may not run on their CPUs"},
+      {"EAL: Error - cannot open /dev/vfio/12: Permission denied\n", ExitCode::no_permission,
+       "VFIO group"},
+      {"EAL: Cannot find device (0000:77:00.0)\n", ExitCode::no_device, "scripts/bind-nic"},
+  };
+  for (const Case& each : cases) {
+    CAPTURE(each.log);
+    const auto trouble = explain_eal(each.log);
+    REQUIRE(trouble.has_value());
+    CHECK(trouble->code == each.code);
+    CHECK_THAT(trouble->sentence, Catch::Contains(each.words));
+  }
+}
+
+TEST_CASE("a log without trouble, or with trouble unheard of, is left to EAL's own words") {
+  CHECK_FALSE(explain_eal("").has_value());
+  CHECK_FALSE(explain_eal("EAL: Detected CPU lcores: 2\nEAL: Detected NUMA nodes: 1\nEAL: Selected "
+                          "IOVA mode 'VA'\nEAL: something odd\n")
+                  .has_value());
+}
