@@ -57,6 +57,7 @@ int start(std::vector<std::string> arguments) {
     argv.push_back(argument.data());
   argv.push_back(nullptr);
   const QuietStdout quiet;
+  opterr = 0;  // getopt shall not speak in our name
   return rte_eal_init(static_cast<int>(arguments.size()), argv.data());
 }
 

@@ -21,7 +21,7 @@ constexpr std::array known = {
     Known{"lcore count exceeds", ExitCode::usage,
           "EAL was given more lcores than DPDK is built for; give it fewer by -l or --lcores"},
     Known{
-        "unavailable", ExitCode::usage,
+        "unavailable\n", ExitCode::usage,
         "EAL cannot have the lcores it was given: this process may not run on their CPUs, or there "
         "are none; name others by -l, or put several lcores on one CPU by --lcores "
         "'(0-3)@(0-1)'"},

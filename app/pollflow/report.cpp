@@ -66,7 +66,8 @@ void add_outputs(Table& table, const pipeline::Outputs& outputs) {
     table.line("  {:<30}{} datagrams sent, {} failed", collector.name(), counters.datagrams_sent,
                counters.datagrams_failed);
     if (counters.refused > 0)
-      table.line("; {} times the host answered that nobody listens", counters.refused);
+      table.line("; {} times the host answered that nobody listens ({} records)", counters.refused,
+                 counters.records_refused);
     table.line("\n");
   }
   if (outputs.csv) {
@@ -153,9 +154,10 @@ std::string collectors_json(const pipeline::Outputs& outputs) {
     const auto& counters = collector.counters();
     collectors.add(fmt::format(
         R"({{"name": {}, "datagrams_sent": {}, "datagrams_failed": {}, "records_sent": {}, )"
-        R"("records_failed": {}, "refused": {}}})",
+        R"("records_failed": {}, "refused": {}, "records_refused": {}}})",
         json(collector.name()), counters.datagrams_sent, counters.datagrams_failed,
-        counters.records_sent, counters.records_failed, counters.refused));
+        counters.records_sent, counters.records_failed, counters.refused,
+        counters.records_refused));
   }
   return collectors.array();
 }

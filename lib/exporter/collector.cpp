@@ -56,6 +56,7 @@ Collector::Collector(Collector&& other) noexcept
       socket_(std::exchange(other.socket_, -1)),
       last_errno_(other.last_errno_),
       stalled_(other.stalled_),
+      latest_records_(other.latest_records_),
       counters_(other.counters_) {}
 
 Collector::~Collector() {
@@ -68,13 +69,14 @@ Collector::Outcome Collector::send(std::span<const uint8_t> datagram, unsigned r
   // The kernel answers a send with the ICMP error that an earlier datagram met, without sending:
   // having heard it, offer again. More may have come in meanwhile.
   for (int tries = 0; !taken && errno == ECONNREFUSED && tries < refusals_heard_max; ++tries) {
-    ++counters_.refused;
+    note_refused();
     taken = offer();
   }
   if (taken) {
     stalled_ = false;
     ++counters_.datagrams_sent;
     counters_.records_sent += records;
+    latest_records_ = records;
     return Outcome::sent;
   }
   last_errno_ = errno;
@@ -83,6 +85,18 @@ Collector::Outcome Collector::send(std::span<const uint8_t> datagram, unsigned r
   }
   give_up(records);
   return Outcome::failed;
+}
+
+void Collector::hear() noexcept {
+  int error = 0;
+  socklen_t bytes = sizeof(error);
+  if (getsockopt(socket_, SOL_SOCKET, SO_ERROR, &error, &bytes) == 0 && error == ECONNREFUSED)
+    note_refused();
+}
+
+void Collector::note_refused() noexcept {
+  ++counters_.refused;
+  counters_.records_refused += std::exchange(latest_records_, 0);
 }
 
 void Collector::give_up(unsigned records) noexcept {

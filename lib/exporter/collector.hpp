@@ -26,7 +26,8 @@ class Collector {
     uint64_t datagrams_failed = 0;
     uint64_t records_sent = 0;
     uint64_t records_failed = 0;
-    uint64_t refused = 0;  // ICMP told that nobody listens there
+    uint64_t refused = 0;          // times that ICMP told that nobody listens there
+    uint64_t records_refused = 0;  // in datagrams sent just before: lost, if each was told of
   };
 
   enum class Outcome : uint8_t { sent, would_block, failed };
@@ -41,6 +42,8 @@ class Collector {
   // failed; would_block counts nothing: offer the same datagram again, or give_up() on it.
   Outcome send(std::span<const uint8_t> datagram, unsigned records) noexcept;
   void give_up(unsigned records) noexcept;
+  // Takes in what the network has answered since the last send.
+  void hear() noexcept;
 
   // True from giving up until a datagram is taken again: meanwhile nobody should wait for it.
   [[nodiscard]] bool stalled() const noexcept { return stalled_; }
@@ -50,10 +53,13 @@ class Collector {
   [[nodiscard]] int last_errno() const noexcept { return last_errno_; }
 
  private:
+  void note_refused() noexcept;
+
   std::string name_;
   int socket_ = -1;
   int last_errno_ = 0;
   bool stalled_ = false;
+  unsigned latest_records_ = 0;  // of the datagram sent last
   Counters counters_;
 };
 

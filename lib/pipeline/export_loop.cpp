@@ -170,6 +170,8 @@ bool ExportLoop::finish(int64_t now_ms, uint64_t monotonic_ns) {
   if (!send_sealed(monotonic_ns)) return false;
   assembler_.next();  // counts what was lost behind the last datagram
   if (outputs_.csv) lost_writing(outputs_.csv->flush());
+  for (exporter::Collector& collector : outputs_.collectors)
+    collector.hear();
   return true;
 }
 

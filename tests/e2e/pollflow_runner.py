@@ -163,14 +163,14 @@ def read_capture(capture, *options, collect=False, eal=(), **named):
 class Collector:
     """Takes datagrams on a port of its own until finish(). It fails rather than lose one quietly."""
 
-    def __init__(self, host="127.0.0.1"):
+    def __init__(self, host="127.0.0.1", port=0):
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self.socket = socket.socket(family, socket.SOCK_DGRAM)
         try:
             self.socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BUFFER)
         except PermissionError:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
-        self.socket.bind((host, 0))
+        self.socket.bind((host, port))
         self.port = self.socket.getsockname()[1]
         self.address = ("[%s]:%d" if ":" in host else "%s:%d") % (host, self.port)
         self.datagrams = []

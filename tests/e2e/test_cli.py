@@ -327,7 +327,7 @@ class Output(CommandLineTest):
         for lost in ledger["records"]["lost"].values():
             self.assertEqual(set(lost), counts)
         self.assertEqual(set(ledger["collectors"][0]), {"name", "datagrams_sent", "datagrams_failed", "records_sent",
-                                                        "records_failed", "refused"})
+                                                        "records_failed", "refused", "records_refused"})
 
     def test_without_flows_out_the_ledger_says_null(self):
         self.assert_success(runner.execute(["--read", self.capture, "--ledger", self.folder / "ledger"]))

@@ -1,0 +1,178 @@
+"""Running pollflow on live (virtual) ports, and network namespaces with traffic of their own."""
+
+import contextlib
+import ctypes
+import fcntl
+import itertools
+import os
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import threading
+import time
+import unittest
+
+import pollflow_runner as runner
+
+READY = "Receiving"
+CLONE_NEWNET = 0x40000000
+SIOCETHTOOL = 0x8946
+ETHTOOL_SET = {"rx-checksum": 0x15, "tx-checksum": 0x17, "scatter-gather": 0x19, "tso": 0x1f, "gso": 0x24,
+               "gro": 0x2c}
+numbers = itertools.count()
+
+
+def own_name(what="pf"):
+    """A name that no other test of this machine has: for namespaces and EAL's --file-prefix."""
+    return "%s%d-%d" % (what, os.getpid(), next(numbers))
+
+
+def wait_until(condition, what, seconds=30):
+    """Waits for a condition, not for a while; fails when it does not come."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise AssertionError("not within %d seconds: %s" % (seconds, what))
+        time.sleep(0.005)
+
+
+class Live:
+    """A pollflow on live ports; started when it says that it receives."""
+
+    def __init__(self, eal, options, prefix=(), huge=False):
+        eal = [*eal, "--no-pci", "--file-prefix", own_name(), *([] if huge else ["--no-huge"])]
+        self.process = subprocess.Popen([*prefix, runner.binary(), *map(str, eal), "--", *map(str, options)],
+                                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.stdout, self.stderr = [], []
+        self.readers = [threading.Thread(target=self.read, args=stream, daemon=True) for stream in
+                        ((self.process.stdout, self.stdout), (self.process.stderr, self.stderr))]
+        for reader in self.readers:
+            reader.start()
+
+    @staticmethod
+    def read(stream, lines):
+        for line in stream:
+            lines.append(line.decode("utf-8", "replace"))
+
+    def __enter__(self):
+        wait_until(lambda: self.says(READY) or self.process.poll() is not None, "pollflow receives")
+        if self.process.poll() is not None:
+            outcome = self.finish()
+            raise AssertionError("pollflow did not start: %r" % (outcome,))
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.finish()
+
+    def says(self, words):
+        return any(words in line for line in self.stdout + self.stderr)
+
+    def wait_for(self, words):
+        wait_until(lambda: self.says(words), "pollflow says %r; it said %r" % (words, self.stderr))
+
+    def send(self, number):
+        self.process.send_signal(number)
+
+    def stop(self, number=signal.SIGTERM):
+        self.send(number)
+        return self.finish()
+
+    def finish(self):
+        self.process.wait(timeout=runner.TIMEOUT_S)
+        for reader in self.readers:
+            reader.join()
+        self.process.stdout.close()
+        self.process.stderr.close()
+        return runner.Outcome(self.process.returncode, "".join(self.stdout), "".join(self.stderr))
+
+
+# --- network namespaces ---
+
+def require_namespaces():
+    if os.geteuid() != 0:
+        raise unittest.SkipTest("network namespaces want root")
+    if shutil.which("ip") is None:
+        raise unittest.SkipTest("network namespaces want iproute2")
+    name = own_name()
+    if subprocess.run(["ip", "netns", "add", name], stderr=subprocess.DEVNULL).returncode != 0:
+        raise unittest.SkipTest("this machine gives no network namespaces")
+    subprocess.run(["ip", "netns", "del", name], check=True)
+
+
+class Namespace:
+    """A network namespace without IPv6, so that the kernel sends nothing by itself but ARP."""
+
+    def __init__(self):
+        self.name = own_name()
+
+    def __enter__(self):
+        subprocess.run(["ip", "netns", "add", self.name], check=True)
+        self.run("sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1", "net.ipv6.conf.default.disable_ipv6=1")
+        self.ip("link", "set", "lo", "up")
+        return self
+
+    def __exit__(self, *_):
+        subprocess.run(["ip", "netns", "del", self.name], check=True)
+
+    @property
+    def prefix(self):
+        return ["ip", "netns", "exec", self.name]
+
+    def run(self, *command):
+        return subprocess.run([*self.prefix, *command], check=True, capture_output=True, text=True).stdout
+
+    def ip(self, *command):
+        subprocess.run(["ip", "-n", self.name, *command], check=True)
+
+    def socket(self, *kind):
+        """A socket that lives in the namespace, whoever uses it."""
+        made = []
+
+        def enter_and_make():
+            with open("/var/run/netns/" + self.name, encoding="ascii") as namespace:
+                if ctypes.CDLL(None, use_errno=True).setns(namespace.fileno(), CLONE_NEWNET) != 0:
+                    raise OSError(ctypes.get_errno(), "setns")
+            made.append(socket.socket(*kind))
+
+        thread = threading.Thread(target=enter_and_make)    # only this thread changes sides
+        thread.start()
+        thread.join()
+        return made[0]
+
+    def frames_on(self, interface):
+        """A socket that sends whole Ethernet frames out of an interface."""
+        raw = self.socket(socket.AF_PACKET, socket.SOCK_RAW)
+        raw.bind((interface, 0))
+        return raw
+
+    def counters(self, interface):
+        """(received, sent) packets as the kernel counts them."""
+        folder = "/sys/class/net/%s/statistics/" % interface
+        return tuple(map(int, self.run("cat", folder + "rx_packets", folder + "tx_packets").split()))
+
+    def no_offloads(self, interface):
+        """Whole packets on the wire: no segments that a NIC would have cut."""
+        with contextlib.closing(self.socket(socket.AF_INET, socket.SOCK_DGRAM)) as control:
+            for command in ETHTOOL_SET.values():
+                value = ctypes.create_string_buffer(struct.pack("II", command, 0))
+                request = struct.pack("16sP8x", interface.encode(), ctypes.addressof(value))
+                with contextlib.suppress(OSError):      # those that a veth does not have
+                    fcntl.ioctl(control, SIOCETHTOOL, request)
+
+
+@contextlib.contextmanager
+def veth_pair(here, there, name="tap"):
+    """An interface in each of two namespaces (or both in one), joined, up, without offloads."""
+    far = name + "far"
+    here.ip("link", "add", name, "type", "veth", "peer", "name", far, "netns", there.name)
+    for namespace, interface in ((here, name), (there, far)):
+        namespace.no_offloads(interface)
+        namespace.ip("link", "set", interface, "up")
+    try:
+        yield name, far
+    finally:
+        subprocess.run(["ip", "-n", here.name, "link", "del", name], stderr=subprocess.DEVNULL, check=False)
