@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <iterator>
+#include <bit>
 #include <tuple>
 
 #include "failure.hpp"
@@ -101,14 +101,15 @@ LcorePlan plan_lcores(const LcoreNeeds& needs) {
   check_enough_workers(needs, plan.workers);
   for (const PortFacts& port : needs.ports) {
     const auto servers = servers_of(port, needs.ports, plan.workers);
-    const size_t queues = std::clamp<size_t>(servers.size(), port.queues_min, port.queues_max);
+    size_t queues = std::clamp<size_t>(servers.size(), port.queues_min, port.queues_max);
+    if (port.power_of_two) queues = std::bit_floor(queues);
     for (uint16_t queue = 0; queue < queues; ++queue)
       owner_of_next_queue(port, servers).queues.push_back({port.port, queue});
   }
-  const auto unused = std::ranges::stable_partition(
-      plan.workers, [](const WorkerPlan& worker) { return !worker.queues.empty(); });
-  std::ranges::transform(unused, std::back_inserter(plan.idle), &WorkerPlan::lcore);
-  plan.workers.erase(unused.begin(), unused.end());
+  for (const WorkerPlan& worker : plan.workers) {
+    if (worker.queues.empty()) plan.idle.push_back(worker.lcore);
+  }
+  std::erase_if(plan.workers, [](const WorkerPlan& worker) { return worker.queues.empty(); });
   return plan;
 }
 

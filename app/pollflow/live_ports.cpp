@@ -50,12 +50,13 @@ LivePorts::LivePorts(const Options& options) : rss_key_(options.rss_key) {
         "name it by -a ADDRESS, or name a virtual one, such as "
         "--vdev net_af_packet0,iface=eth1");
   }
-  for (const auto& [port, index] : options.ifindex) {
-    if (std::ranges::any_of(ports_, [&](const auto& p) { return p->facts().port == port; }))
+  for (const auto& [named, index] : options.ifindex) {
+    const uint16_t id = named;
+    if (std::ranges::any_of(ports_, [&](const auto& port) { return port->facts().port == id; }))
       continue;
     throw Failure(ExitCode::usage,
                   fmt::format("--ifindex {}={}: there is no port {}; EAL found {}, numbered from 0",
-                              port, index, port, ports_.size()));
+                              id, index, id, ports_.size()));
   }
 }
 

@@ -54,9 +54,9 @@ class LiveRun {
 
   // A receive queue and what its owner knows of it.
   struct Queue {
+    QueueProgress progress;
     port::RxQueue rx;
     flow::QueueCounters counters;
-    QueueProgress progress;
     const std::atomic<bool>* gone;  // its device was unplugged
 
     Queue(const port::RxQueue::Options& options, const port::LiveClock& clock, unsigned lcore,

@@ -19,8 +19,8 @@ struct alignas(64) WorkerProgress {
 
 // All lcores of a run.
 struct RunProgress {
-  std::vector<const WorkerProgress*> workers;
   alignas(64) std::atomic<uint64_t> records_settled = 0;  // the export lcore's
+  alignas(64) std::vector<const WorkerProgress*> workers;
 
   [[nodiscard]] uint64_t sum(std::atomic<uint64_t> WorkerProgress::*count) const noexcept;
 };

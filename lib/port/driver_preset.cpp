@@ -81,8 +81,9 @@ uint64_t bits(const std::string& text, const std::array<NamedBit, size>& table) 
 QueuePolicy queue_policy(const std::string& text) {
   if (text == "workers") return QueuePolicy::workers;
   if (text == "all") return QueuePolicy::all;
+  if (text == "power-of-two") return QueuePolicy::power_of_two;
   if (text == "one") return QueuePolicy::one;
-  throw BadValue(fmt::format("'{}' is none of: workers all one", text));
+  throw BadValue(fmt::format("'{}' is none of: workers all power-of-two one", text));
 }
 
 struct Key {
@@ -135,8 +136,9 @@ const BuiltInPreset* built_in(std::string_view driver) {
 
 }  // namespace
 
-DriverPreset parse_preset(const std::string& text, const std::string& source) {
-  DriverPreset preset;
+DriverPreset parse_preset(const std::string& text, const std::string& source,
+                          const DriverPreset& base) {
+  DriverPreset preset = base;
   preset.source = source;
   std::set<std::string> seen;
   try {
@@ -166,14 +168,22 @@ DriverPreset preset_for(const std::string& driver, const std::string& folder) {
     throw Failure(ExitCode::configuration,
                   fmt::format("--driver-config {}: there is no such folder", folder));
   }
-  if (!folder.empty() && fs::exists(fs::path(folder) / file))
-    return parse_preset(read_file(fs::path(folder) / file), (fs::path(folder) / file).string());
+  const auto there = [&](const std::string& name) {
+    return !folder.empty() && fs::exists(fs::path(folder) / name);
+  };
+  const auto parse_file = [&](const std::string& name, const DriverPreset& base) {
+    const fs::path path = fs::path(folder) / name;
+    return parse_preset(read_file(path), path.string(), base);
+  };
+  const std::string default_file = "default.conf";
+  const DriverPreset built_in_default =
+      parse_preset(std::string(built_in("default")->text), default_file);
+  const DriverPreset base =
+      there(default_file) ? parse_file(default_file, built_in_default) : built_in_default;
+  if (there(file)) return parse_file(file, base);
   if (const BuiltInPreset* preset = built_in(driver))
-    return parse_preset(std::string(preset->text), file);
-  if (!folder.empty() && fs::exists(fs::path(folder) / "default.conf"))
-    return parse_preset(read_file(fs::path(folder) / "default.conf"),
-                        (fs::path(folder) / "default.conf").string());
-  return parse_preset(std::string(built_in("default")->text), "default.conf");
+    return parse_preset(std::string(preset->text), file, base);
+  return base;
 }
 
 std::string rss_type_names(uint64_t types) {

@@ -10,11 +10,11 @@ namespace pollflow::port {
 enum class QueuePolicy : uint8_t {
   workers,  // one for each worker that serves the port: the NIC's RSS spreads over them
   all,      // every queue the device has: something else spreads, and what is not polled is lost
+  power_of_two,  // as workers, rounded down to 1, 2, 4, ...
   one,
 };
 
-// What suits one poll-mode driver: drivers-config/README.md. These are the values for a driver
-// without a preset of its own.
+// What suits one poll-mode driver: drivers-config/README.md.
 struct DriverPreset {
   std::string source = "default";  // the file it came from
   uint16_t rx_descriptors = 1024;  // a queue
@@ -27,8 +27,10 @@ struct DriverPreset {
   bool reta = true;  // write the RETA
 };
 
-// Takes `text`, lines `key = value`; `source` names it in errors. Throws Failure (configuration).
-DriverPreset parse_preset(const std::string& text, const std::string& source);
+// Takes `text`, lines `key = value`; what it leaves out is as in `base`. `source` names it in
+// errors. Throws Failure (configuration).
+DriverPreset parse_preset(const std::string& text, const std::string& source,
+                          const DriverPreset& base = {});
 
 // The preset of a driver (rte_eth_dev_info's driver_name): FOLDER/DRIVER.conf when `folder` is
 // named and has it, else the one built in, else the built-in default.

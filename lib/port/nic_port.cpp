@@ -76,8 +76,9 @@ void NicPort::look_at_device(const rte_eth_dev_info& info) {
   const bool spreads = rss_types_ != 0 && info.max_rx_queues > 1;
   const uint16_t most = std::clamp<uint16_t>(info.max_rx_queues, 1, max_queues_polled);
   facts_.queues_min = preset_.queues == QueuePolicy::all ? most : uint16_t{1};
+  facts_.power_of_two = preset_.queues == QueuePolicy::power_of_two;
   facts_.queues_max = preset_.queues == QueuePolicy::all ||  //
-                              (preset_.queues == QueuePolicy::workers && spreads)
+                              (preset_.queues != QueuePolicy::one && spreads)
                           ? most
                           : uint16_t{1};
   rss_key_bytes_ = rss_types_ == 0 ? 0 : info.hash_key_size;
@@ -133,16 +134,17 @@ void NicPort::start(std::span<rte_mempool* const> pool_of_queue, const RssKey& k
   rss_.key = read_back_key(facts_.port, key);
 }
 
-// Some drivers cannot do without a transmit queue, some offer interrupts that they then refuse.
+// Nothing is ever sent. But net_vhost receives nothing without a transmit queue and does not say
+// so, net_tap wants as many as it receives on, others have none; and some devices offer interrupts
+// that they then refuse.
 void NicPort::configure(uint16_t queues, const RssKey& key) {
   int result = -1;
-  for (const uint16_t tx_queues : {uint16_t{0}, uint16_t{1}}) {
+  for (const uint16_t tx_queues : {uint16_t{1}, queues, uint16_t{0}}) {
     for (const bool interrupts : {true, false}) {
       result = try_configure(queues, tx_queues, interrupts, key);
       if (result != 0) continue;
-      if (tx_queues > 0)
-        must(rte_eth_tx_queue_setup(facts_.port, 0, 512, SOCKET_ID_ANY, nullptr),
-             "setting up a transmit queue");
+      set_up_tx_queues(tx_queues);
+      set_mtu();
       return;
     }
   }
@@ -167,6 +169,20 @@ int NicPort::try_configure(uint16_t queues, uint16_t tx_queues, bool interrupts,
   conf.intr_conf.lsc = interrupts && (*info.dev_flags & RTE_ETH_DEV_INTR_LSC) != 0;
   conf.intr_conf.rmv = interrupts && (*info.dev_flags & RTE_ETH_DEV_INTR_RMV) != 0;
   return rte_eth_dev_configure(facts_.port, queues, tx_queues, &conf);
+}
+
+void NicPort::set_up_tx_queues(uint16_t queues) {
+  constexpr uint16_t few_descriptors = 512;
+  for (uint16_t queue = 0; queue < queues; ++queue) {
+    must(rte_eth_tx_queue_setup(facts_.port, queue, few_descriptors, SOCKET_ID_ANY, nullptr),
+         fmt::format("setting up transmit queue {}", queue));
+  }
+}
+
+// Most drivers take the MTU from their configuration; net_ena, for one, wants to be told. One that
+// does not take it goes on with what it has, and counts longer frames as errors.
+void NicPort::set_mtu() noexcept {
+  if (preset_.mtu) rte_eth_dev_set_mtu(facts_.port, mtu_);
 }
 
 void NicPort::set_up_queues(std::span<rte_mempool* const> pool_of_queue) {
@@ -227,8 +243,10 @@ flow::PortCounters NicPort::counters(uint64_t received) const {
   const std::optional<Counted> device = started_ ? count() : at_stop_;
   if (!device) return counters;
   if (device->received > received) counters.undelivered = device->received - received;
-  // A device that has been unplugged counts no more, or from 0 again.
-  if (device->received < received && !removed())
+  // A device that has been unplugged counts no more, or from 0 again; virtual ones count their
+  // first queues only.
+  const bool counts_all = queues_ <= RTE_ETHDEV_QUEUE_STAT_CNTRS && !removed();
+  if (device->received < received && counts_all)
     counters.overdelivered = received - device->received;
   counters.missed = device->missed + counters.undelivered;
   counters.errored = device->errored;

@@ -83,6 +83,8 @@ class NicPort {
   void look_at_device(const rte_eth_dev_info& info);
   void configure(uint16_t queues, const RssKey& key);
   int try_configure(uint16_t queues, uint16_t tx_queues, bool interrupts, const RssKey& key);
+  void set_up_tx_queues(uint16_t queues);
+  void set_mtu() noexcept;
   void set_up_queues(std::span<rte_mempool* const> pool_of_queue);
   void must(int result, const std::string& step) const;
 

@@ -13,6 +13,7 @@ struct PortFacts {
   int node;              // NUMA node, -1 when it has none
   uint16_t queues_min;   // receive queues that have to be polled
   uint16_t queues_max;   // that can be
+  bool power_of_two;     // no other number of queues will do
   uint16_t descriptors;  // a queue
 };
 

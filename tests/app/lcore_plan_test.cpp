@@ -127,6 +127,14 @@ TEST_CASE("more lcores than queues: some stay without work") {
   CHECK(few.exporter.id == 7);
 }
 
+TEST_CASE("a device that wants a power of two gets one, and a worker may stay idle") {
+  PortFacts vmxnet3 = nic(0, 0, 16);
+  vmxnet3.power_of_two = true;
+  const LcorePlan three = plan(on_one_node({0, 1, 2, 3, 4}), {vmxnet3});
+  CHECK(ids_of(three.workers) == Ids{1, 2});
+  CHECK(three.idle.size() == 1);
+}
+
 TEST_CASE("more queues than lcores: RSS makes as many as there are workers") {
   const std::vector<PortFacts> ports = {nic(0, 0, 128)};
   const LcorePlan many = plan(on_one_node({0, 1, 2, 3}), ports);

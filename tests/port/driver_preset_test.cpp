@@ -65,7 +65,7 @@ TEST_CASE("what is wrong in a preset is named with its file") {
       {"burst = 0", "test.conf: burst: '0' is not a whole number from 1 to 64"},
       {"burst = 65", "from 1 to 64"},
       {"rx-descriptors = many", "test.conf: rx-descriptors: 'many'"},
-      {"queues = some", "test.conf: queues: 'some' is none of: workers all one"},
+      {"queues = some", "test.conf: queues: 'some' is none of: workers all power-of-two one"},
       {"rss-types = ipv4 ipx", "test.conf: rss-types: 'ipx' is none of: none ipv4"},
       {"offloads = turbo", "test.conf: offloads: 'turbo'"},
       {"promiscuous = true", "test.conf: promiscuous: 'true' is neither yes nor no"},
@@ -91,6 +91,8 @@ TEST_CASE("a driver's own file wins, then the preset built in, then the default"
   CHECK(preset_for("net_unheard_of", folder.path()).source == "default.conf");
   folder.write("default.conf", "burst = 11\n");
   CHECK(preset_for("net_unheard_of", folder.path()).burst == 11);
+  CHECK(preset_for("net_mine", folder.path()).burst == 7);
+  CHECK(preset_for("net_mine", folder.path()).rss_types != 0);  // as in the built-in default
   CHECK(preset_for("net_unheard_of", "").source == "default.conf");
   CHECK_THROWS_WITH(preset_for("net_null", folder.path() + "/nowhere"),
                     Catch::Contains("there is no such folder"));
@@ -104,7 +106,8 @@ TEST_CASE("the presets built in are right, and those of RSS NICs ask for the 4-t
     const DriverPreset preset = preset_for(driver, "");
     CHECK(preset.source == std::string(driver) + ".conf");
     CHECK((preset.rss_types & four_tuple) == four_tuple);
-    CHECK(preset.queues == QueuePolicy::workers);
+    CHECK(preset.queues ==
+          (preset.source == "net_vmxnet3.conf" ? QueuePolicy::power_of_two : QueuePolicy::workers));
   }
   for (const char* driver : {"net_af_packet", "net_pcap"}) {
     CAPTURE(driver);
