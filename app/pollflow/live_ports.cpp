@@ -83,7 +83,8 @@ LivePorts::BufferNeeds LivePorts::buffer_needs(const WorkerPlan& worker) const {
   BufferNeeds needs{.mbufs = 2 * cache_mbufs, .mbuf_bytes = 0};
   for (const QueueRef& queue : worker.queues) {
     const NicPort& port = at(queue.port);
-    needs.mbufs += port.facts().descriptors + port::burst_packets_max;
+    needs.mbufs += port.facts().descriptors * port.preset().buffers_per_descriptor;
+    needs.mbufs += port::burst_packets_max;
     needs.mbuf_bytes = std::max(needs.mbuf_bytes, port.mbuf_bytes());
   }
   return needs;

@@ -106,7 +106,6 @@ void LiveRun::watch_ports() {
 
 void LiveRun::run() {
   abandon_on_second_stop(&progress_);
-  ports_.listen();
   Roles(*this, plan_).run();
   look_around(monotonic_ns());
   abandon_on_second_stop(nullptr);

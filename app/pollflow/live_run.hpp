@@ -36,8 +36,8 @@ class LiveRun {
   LiveRun(const CommandLine& line, LivePorts& ports, const LcorePlan& plan,
           pipeline::Outputs& outputs);
 
-  // Listens, and runs the lcores until the last record has been sent, or a second stop signal ends
-  // the process.
+  // The ports listen. Runs the lcores until the last record has been sent, or a second stop signal
+  // ends the process.
   void run();
 
   // After run().

@@ -31,6 +31,11 @@ void check_ports_found(const Eal& eal) {
                 eal.log());
 }
 
+void say_all(const std::vector<std::string>& sentences) {
+  for (const std::string& sentence : sentences)
+    say(sentence);
+}
+
 ExitCode run_on(const CommandLine& line, Eal& eal, OpenOutputs& outputs) {
   const Options& options = line.options;
   FILE* people = for_people(options);
@@ -42,12 +47,14 @@ ExitCode run_on(const CommandLine& line, Eal& eal, OpenOutputs& outputs) {
   print_to_people(people,
                   layout_table(plan, ports.facts(), LiveRun::bytes_needed(options, ports, plan)));
   ports.start(plan);
-  print_to_people(people, "\n" + ports.description());
-  for (const std::string& warning : ports.warnings())
-    say(warning);
-  if (options.dry_run) return ExitCode::done;
-
+  print_to_people(people, fmt::format("\n{}", ports.description()));
+  if (options.dry_run) {
+    say_all(ports.warnings());
+    return ExitCode::done;
+  }
   LiveRun run(line, ports, plan, outputs.records);
+  ports.listen();
+  say_all(ports.warnings());
   eal.log_aloud();
   print_to_people(people, "\nReceiving; SIGINT or SIGTERM stops.\n");
   run.run();

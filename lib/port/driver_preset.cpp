@@ -94,6 +94,8 @@ struct Key {
 constexpr std::array keys = {
     Key{"rx-descriptors",
         [](DriverPreset& p, const std::string& v) { p.rx_descriptors = number(v, 32, 32768); }},
+    Key{"buffers-per-descriptor",
+        [](DriverPreset& p, const std::string& v) { p.buffers_per_descriptor = number(v, 1, 4); }},
     Key{"burst",
         [](DriverPreset& p, const std::string& v) { p.burst = number(v, 1, burst_packets_max); }},
     Key{"queues", [](DriverPreset& p, const std::string& v) { p.queues = queue_policy(v); }},

@@ -18,7 +18,8 @@ enum class QueuePolicy : uint8_t {
 struct DriverPreset {
   std::string source = "default";  // the file it came from
   uint16_t rx_descriptors = 1024;  // a queue
-  uint16_t burst = 64;             // packets asked for at once
+  uint16_t buffers_per_descriptor = 1;
+  uint16_t burst = 64;  // packets asked for at once
   QueuePolicy queues = QueuePolicy::workers;
   uint64_t rss_types = 0;       // RTE_ETH_RSS_* bits to ask for, as far as the device has them
   uint64_t offloads = 0;        // RTE_ETH_RX_OFFLOAD_*, likewise

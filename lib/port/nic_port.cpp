@@ -121,7 +121,8 @@ RssGrant NicPort::rss_offered() const noexcept {
 
 void NicPort::start(std::span<rte_mempool* const> pool_of_queue, const RssKey& key) {
   queues_ = static_cast<uint16_t>(pool_of_queue.size());
-  configure(queues_, key);
+  rss_key_ = key;
+  configure(queues_);
   for (const auto event : {RTE_ETH_EVENT_INTR_LSC, RTE_ETH_EVENT_INTR_RMV})
     rte_eth_dev_callback_register(facts_.port, event, on_event, &events_);
   set_up_queues(pool_of_queue);
@@ -131,17 +132,17 @@ void NicPort::start(std::span<rte_mempool* const> pool_of_queue, const RssKey& k
   if (rss_.types == 0) return;
   // Devices take a RETA only once they are started; until listen() hardly a frame arrives.
   if (reta_entries_ > 0) rss_.reta_even = write_even_reta(facts_.port, reta_entries_, queues_);
-  rss_.key = read_back_key(facts_.port, key);
+  rss_.key = read_back_key(facts_.port, rss_key_);
 }
 
 // Nothing is ever sent. But net_vhost receives nothing without a transmit queue and does not say
 // so, net_tap wants as many as it receives on, others have none; and some devices offer interrupts
 // that they then refuse.
-void NicPort::configure(uint16_t queues, const RssKey& key) {
+void NicPort::configure(uint16_t queues) {
   int result = -1;
   for (const uint16_t tx_queues : {uint16_t{1}, queues, uint16_t{0}}) {
     for (const bool interrupts : {true, false}) {
-      result = try_configure(queues, tx_queues, interrupts, key);
+      result = try_configure(queues, tx_queues, interrupts);
       if (result != 0) continue;
       set_up_tx_queues(tx_queues);
       set_mtu();
@@ -152,18 +153,16 @@ void NicPort::configure(uint16_t queues, const RssKey& key) {
                            rss_type_names(rss_types_)));
 }
 
-int NicPort::try_configure(uint16_t queues, uint16_t tx_queues, bool interrupts,
-                           const RssKey& key) {
+int NicPort::try_configure(uint16_t queues, uint16_t tx_queues, bool interrupts) {
   rte_eth_dev_info info{};
   rte_eth_dev_info_get(facts_.port, &info);
   rte_eth_conf conf{};
   conf.rxmode.mtu = mtu_;
   conf.rxmode.offloads = offloads_;
-  RssKey copy = key;  // ethdev wants to be able to write to it
   if (rss_types_ != 0) {
     conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
-    conf.rx_adv_conf.rss_conf = {.rss_key = copy.empty() ? nullptr : copy.data(),
-                                 .rss_key_len = static_cast<uint8_t>(copy.size()),
+    conf.rx_adv_conf.rss_conf = {.rss_key = rss_key_.empty() ? nullptr : rss_key_.data(),
+                                 .rss_key_len = static_cast<uint8_t>(rss_key_.size()),
                                  .rss_hf = rss_types_};
   }
   conf.intr_conf.lsc = interrupts && (*info.dev_flags & RTE_ETH_DEV_INTR_LSC) != 0;

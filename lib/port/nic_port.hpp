@@ -81,8 +81,8 @@ class NicPort {
 
   [[nodiscard]] std::optional<Counted> count() const noexcept;
   void look_at_device(const rte_eth_dev_info& info);
-  void configure(uint16_t queues, const RssKey& key);
-  int try_configure(uint16_t queues, uint16_t tx_queues, bool interrupts, const RssKey& key);
+  void configure(uint16_t queues);
+  int try_configure(uint16_t queues, uint16_t tx_queues, bool interrupts);
   void set_up_tx_queues(uint16_t queues);
   void set_mtu() noexcept;
   void set_up_queues(std::span<rte_mempool* const> pool_of_queue);
@@ -94,6 +94,7 @@ class NicPort {
   uint64_t offloads_ = 0;         // granted
   uint64_t rss_types_ = 0;        // granted
   size_t rss_key_bytes_ = 0;
+  RssKey rss_key_;  // ethdev keeps a pointer to it; some drivers look only when they are started
   unsigned reta_entries_ = 0;
   uint16_t mtu_ = 0;
   uint16_t mbuf_bytes_ = 0;

@@ -38,11 +38,13 @@ class Folder {
 TEST_CASE("every key of a preset") {
   const DriverPreset preset = parse_preset(
       "# a comment\n"
-      "rx-descriptors = 2048\nburst = 32\nqueues = all\nrss-types = ipv4 ipv4-tcp\n"
+      "rx-descriptors = 2048\nbuffers-per-descriptor = 2\nburst = 32\nqueues = all\nrss-types = "
+      "ipv4 ipv4-tcp\n"
       "offloads = rss-hash scatter\nmtu = 9000\npromiscuous = no\nreta = no\n",
       "test.conf");
   CHECK(preset.source == "test.conf");
   CHECK(preset.rx_descriptors == 2048);
+  CHECK(preset.buffers_per_descriptor == 2);
   CHECK(preset.burst == 32);
   CHECK(preset.queues == QueuePolicy::all);
   CHECK(preset.rss_types == (RTE_ETH_RSS_IPV4 | RTE_ETH_RSS_NONFRAG_IPV4_TCP));
