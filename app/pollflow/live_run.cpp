@@ -94,7 +94,7 @@ void LiveRun::add_lane(const Options& options, const WorkerPlan& worker, size_t 
 
 void LiveRun::watch_ports() {
   for (const auto& port : ports_.all()) {
-    std::vector<const QueueProgress*> queues;
+    std::vector<const port::QueueProgress*> queues;
     for (const Lane& lane : lanes_) {
       for (const Queue& queue : lane.queues) {
         if (queue.rx.options().port == port->facts().port) queues.push_back(&queue.progress);

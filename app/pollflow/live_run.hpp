@@ -14,8 +14,8 @@
 #include "options.hpp"
 #include "pipeline/export_loop.hpp"
 #include "port/live_clock.hpp"
+#include "port/port_watch.hpp"
 #include "port/rx_queue.hpp"
-#include "port_watch.hpp"
 #include "progress.hpp"
 
 namespace pollflow::app {
@@ -54,7 +54,7 @@ class LiveRun {
 
   // A receive queue and what its owner knows of it.
   struct Queue {
-    QueueProgress progress;
+    port::QueueProgress progress;
     port::RxQueue rx;
     flow::QueueCounters counters;
     const std::atomic<bool>* gone;  // its device was unplugged
@@ -119,7 +119,7 @@ class LiveRun {
 
   RunProgress progress_;
   ProgressLine progress_line_;
-  std::vector<PortWatch> watches_;
+  std::vector<port::PortWatch> watches_;
   bool losing_told_ = false;
   unsigned reloads_done_ = 0;
   uint64_t looked_ns_ = 0;

@@ -337,6 +337,24 @@ TEST_CASE("a sweep with no traffic lets each flow leave within its deadline and 
   REQUIRE(seen == 5000);
 }
 
+TEST_CASE("new rules hold for the flows that are in the table already") {
+  TableFixture fixture(options_of(20'000, {.inactive_timeout_ms = 600'000}));
+  for (uint32_t key = 0; key < 5000; ++key)
+    fixture.update(packet_of(key), start_ms);
+  int64_t now_ms = start_ms;
+  const auto pass = [&](int64_t until_ms) {
+    for (; now_ms < until_ms; now_ms += 50)
+      fixture.sweep(now_ms);
+  };
+  pass(start_ms + 3000);
+  CHECK(fixture.table().flows() == 5000);
+  fixture.table().set_rules({.inactive_timeout_ms = 4000});
+  pass(start_ms + 4000);
+  CHECK(fixture.table().flows() == 5000);
+  pass(start_ms + 4000 + flow::expiry_lateness_ms_max + 50);
+  CHECK(fixture.table().flows() == 0);
+}
+
 TEST_CASE("after a hole in time a flow leaves when it would have left") {
   TableFixture fixture(options_of(64));
   fixture.update(packet_of(1), start_ms);

@@ -209,6 +209,36 @@ TEST_CASE("records lost before the ring make a gap behind the datagram under con
   CHECK(fixture.loop->counters().flow_sequence == 9);
 }
 
+TEST_CASE("a new pace is kept from the next datagram on") {
+  ExportFixture fixture(1, {.assembler = {.records_max = 10}, .export_rate = 10});
+  for (uint32_t i = 0; i < 40; ++i)
+    fixture.push(record_left_at(start_ms, i));
+  fixture.loop->turn(start_ms, 0);
+  CHECK(fixture.received().size() == 1);
+  fixture.loop->set_pace(50, 0);
+  fixture.loop->turn(start_ms, 0);
+  CHECK(fixture.received().size() == 3);
+  fixture.push(record_left_at(start_ms, 41));
+  fixture.loop->turn(start_ms, 0);
+  fixture.loop->turn(start_ms + 49, 0);
+  CHECK(fixture.received().empty());
+  fixture.loop->turn(start_ms + 50, 0);
+  CHECK(fixture.received().size() == 1);
+}
+
+TEST_CASE("when the wall clock was set, Unix time follows and SysUptime does not") {
+  ExportFixture fixture;
+  fixture.loop->set_wall_offset(3'600'000);
+  fixture.push(record_left_at(start_ms, 1));
+  REQUIRE(fixture.loop->finish(start_ms + 250, 0));
+  const auto received = fixture.received();
+  REQUIRE(received.size() == 1);
+  CHECK(received[0].sys_uptime == 60'250);
+  CHECK(received[0].unix_secs == start_ms / 1000 + 3600);
+  CHECK(received[0].unix_nsecs == 250'000'000);
+  CHECK(received[0].flows.at(0).first == 40'000);
+}
+
 TEST_CASE("without a collector the CSV file is where records go, and what it cannot take is lost") {
   pipeline::Outputs outputs;
   outputs.csv.emplace("/dev/full");

@@ -1,6 +1,5 @@
 #include "port/nic_port.hpp"
 
-#include <rte_bus_vdev.h>
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
 
@@ -12,62 +11,14 @@
 #include "port/live_clock.hpp"
 #include "port/rx_queue.hpp"
 #include "support/catch.hpp"
+#include "support/port_fixtures.hpp"
 
 using namespace pollflow;
 using namespace pollflow::port;
-
-namespace {
-
-// A virtual device for the length of a test.
-class Vdev {
- public:
-  explicit Vdev(const std::string& name, const std::string& arguments = "") : name_(name) {
-    REQUIRE(rte_vdev_init(name.c_str(), arguments.c_str()) == 0);
-    REQUIRE(rte_eth_dev_get_port_by_name(name.c_str(), &port_) == 0);
-  }
-  Vdev(const Vdev&) = delete;
-  Vdev& operator=(const Vdev&) = delete;
-  ~Vdev() { rte_vdev_uninit(name_.c_str()); }
-
-  [[nodiscard]] uint16_t port() const { return port_; }
-
- private:
-  std::string name_;
-  uint16_t port_ = 0;
-};
-
-class Pool {
- public:
-  Pool()
-      : pool_(rte_pktmbuf_pool_create("nic_port_test", 4095, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE,
-                                      SOCKET_ID_ANY)) {
-    REQUIRE(pool_ != nullptr);
-  }
-  Pool(const Pool&) = delete;
-  Pool& operator=(const Pool&) = delete;
-  ~Pool() { rte_mempool_free(pool_); }
-
-  [[nodiscard]] std::vector<rte_mempool*> times(size_t queues) const {
-    return std::vector<rte_mempool*>(queues, pool_);
-  }
-
- private:
-  rte_mempool* pool_;
-};
-
-DriverPreset preset_with(uint64_t rss_types, QueuePolicy queues = QueuePolicy::workers) {
-  DriverPreset preset;
-  preset.rss_types = rss_types;
-  preset.offloads = RTE_ETH_RX_OFFLOAD_RSS_HASH | RTE_ETH_RX_OFFLOAD_SCATTER;
-  preset.queues = queues;
-  preset.rx_descriptors = 512;
-  return preset;
-}
-
-constexpr uint64_t usual_types =
-    RTE_ETH_RSS_IPV4 | RTE_ETH_RSS_NONFRAG_IPV4_TCP | RTE_ETH_RSS_NONFRAG_IPV4_UDP;
-
-}  // namespace
+using test::Pool;
+using test::preset_with;
+using test::usual_types;
+using test::Vdev;
 
 TEST_CASE("offloads and RSS types are masked by what the device can do") {
   const Vdev vdev("net_null0");

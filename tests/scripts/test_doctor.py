@@ -341,6 +341,15 @@ class ThisMachine(unittest.TestCase):
             self.assertRegex(line, r"\A(ok: |warn: |fail: |      \S)")
             self.assertEqual(line.startswith(("warn", "fail")), following.startswith("      "), line)
 
+    @unittest.skipUnless(os.environ.get("POLLFLOW"), "POLLFLOW is not set: no pollflow to run dry")
+    def test_the_real_dry_run(self):
+        eal = ["--no-huge", "-m", "128", "--no-pci", "--vdev", "net_null0", "--lcores",
+               "0@%d" % min(os.sched_getaffinity(0))]
+        done = subprocess.run([SCRIPTS / "doctor", "--max-flows", "1000", "--", *eal], capture_output=True, text=True,
+                              timeout=60)
+        self.assertEqual((done.returncode, done.stderr), (0, ""), done.stdout)
+        self.assertRegex(done.stdout, r"ok: dry run: .*\n(    .*\n)*    .* net_null0 ")
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -1,11 +1,11 @@
-#include "port_watch.hpp"
+#include "port/port_watch.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <utility>
 
-namespace pollflow::app {
+namespace pollflow::port {
 namespace {
 
 constexpr uint64_t link_wait_ns = 9'000'000'000;  // what autonegotiation may take
@@ -13,7 +13,7 @@ constexpr uint64_t enough_packets = 1000;         // to judge RSS by
 
 }  // namespace
 
-PortWatch::PortWatch(port::NicPort& port, std::vector<const QueueProgress*> queues)
+PortWatch::PortWatch(NicPort& port, std::vector<const QueueProgress*> queues)
     : port_(port), queues_(std::move(queues)) {}
 
 std::vector<std::string> PortWatch::look(uint64_t monotonic_ns) {
@@ -62,7 +62,7 @@ void PortWatch::look_for_loss() {
 }
 
 void PortWatch::look_at_rss() {
-  const port::RssGrant& rss = port_.rss();
+  const RssGrant& rss = port_.rss();
   if (rss.types == 0) return;
   uint64_t accounted = 0;
   uint64_t hashed = 0;
@@ -90,7 +90,7 @@ void PortWatch::look_at_rss() {
 }
 
 void PortWatch::tell(const std::string& sentence) {
-  const port::PortFacts& facts = port_.facts();
+  const PortFacts& facts = port_.facts();
   news_.push_back(
       fmt::format("port {} ({}, {}): {}", facts.port, facts.driver, facts.device, sentence));
 }
@@ -101,4 +101,4 @@ void PortWatch::tell_once(Once what, const std::string& sentence) {
   told_ |= bit;
 }
 
-}  // namespace pollflow::app
+}  // namespace pollflow::port

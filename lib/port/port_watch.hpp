@@ -8,7 +8,7 @@
 
 #include "port/nic_port.hpp"
 
-namespace pollflow::app {
+namespace pollflow::port {
 
 // What the worker that polls a receive queue tells about it while it runs; it alone writes.
 struct alignas(64) QueueProgress {
@@ -21,7 +21,7 @@ struct alignas(64) QueueProgress {
 // loses packets, and whether its RSS does what the device granted. Each trouble is told once.
 class PortWatch {
  public:
-  PortWatch(port::NicPort& port, std::vector<const QueueProgress*> queues);
+  PortWatch(NicPort& port, std::vector<const QueueProgress*> queues);
 
   // Sentences about what is new, "port 0 (net_igb, 0000:00:05.0): ..." each. Call it some times a
   // second; `monotonic_ns` tells how long a link has been waited for.
@@ -40,7 +40,7 @@ class PortWatch {
   void tell(const std::string& sentence);
   void tell_once(Once what, const std::string& sentence);
 
-  port::NicPort& port_;
+  NicPort& port_;
   std::vector<const QueueProgress*> queues_;
   std::vector<std::string> news_;
   uint64_t began_ns_ = 0;
@@ -50,4 +50,4 @@ class PortWatch {
   unsigned told_ = 0;
 };
 
-}  // namespace pollflow::app
+}  // namespace pollflow::port
