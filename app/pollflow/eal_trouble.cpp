@@ -34,12 +34,15 @@ constexpr std::array known = {
     Known{"cannot set up dma remapping", ExitCode::no_permission,
           "the memory cannot be mapped for the device by VFIO; raise the memlock limit (ulimit -l "
           "unlimited, or LimitMEMLOCK=infinity in the unit)"},
+    Known{"device or resource busy", ExitCode::no_device,
+          "the device is in use by another program; stop that one, or name another device by -a"},
+    Known{
+        "no supported iommu extensions", ExitCode::no_device,
+        "the kernel has no IOMMU support loaded for VFIO; modprobe vfio_iommu_type1, and see what "
+        "scripts/doctor says of the IOMMU"},
     Known{"/dev/vfio", ExitCode::no_permission,
           "the device's VFIO group cannot be opened; run as root, or give the user the group: "
           "scripts/doctor says which, scripts/systemd has a udev rule"},
-    Known{"no free", ExitCode::no_device,
-          "there are no free huge pages; reserve some by scripts/hugepages 2048 (MiB), or run "
-          "without by --no-huge before --"},
     Known{"hugepage information", ExitCode::no_device,
           "there are no huge pages that this user can have; reserve some by scripts/hugepages 2048 "
           "(MiB), let the user into the hugetlbfs mount, or run without by --no-huge before --"},

@@ -106,6 +106,7 @@ void LiveRun::watch_ports() {
 
 void LiveRun::run() {
   abandon_on_second_stop(&progress_);
+  reload_on_hangup();
   Roles(*this, plan_).run();
   look_around(monotonic_ns());
   abandon_on_second_stop(nullptr);

@@ -39,8 +39,6 @@ void install_signal_handlers() {
   action.sa_handler = count_stop;
   sigaction(SIGINT, &action, nullptr);
   sigaction(SIGTERM, &action, nullptr);
-  action.sa_handler = count_reload;
-  sigaction(SIGHUP, &action, nullptr);
   action.sa_handler = SIG_IGN;
   sigaction(SIGPIPE, &action, nullptr);
   sigaction(SIGXFSZ, &action, nullptr);
@@ -48,6 +46,12 @@ void install_signal_handlers() {
 
 int stop_signals() noexcept {
   return stops.load(std::memory_order_relaxed);
+}
+
+void reload_on_hangup() {
+  struct sigaction action {};
+  action.sa_handler = count_reload;
+  sigaction(SIGHUP, &action, nullptr);
 }
 
 unsigned reload_signals() noexcept {

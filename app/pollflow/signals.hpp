@@ -2,7 +2,7 @@
 
 namespace pollflow::app {
 
-// SIGINT and SIGTERM are counted, and so is SIGHUP apart from them. SIGPIPE and SIGXFSZ are
+// SIGINT and SIGTERM are counted. SIGPIPE and SIGXFSZ are
 // ignored: the write then fails with an errno.
 void install_signal_handlers();
 
@@ -10,7 +10,9 @@ void install_signal_handlers();
 // for one, signals its child and then the child's group.
 int stop_signals() noexcept;
 
-// How often SIGHUP came.
+// From now on SIGHUP asks for a reload, and ends the process no more.
+void reload_on_hangup();
+// How often it came.
 unsigned reload_signals() noexcept;
 
 // Called by the second one, from within the signal handler, wherever the program may be waiting: it

@@ -132,7 +132,7 @@ void NicPort::start(std::span<rte_mempool* const> pool_of_queue, const RssKey& k
   if (rss_.types == 0) return;
   // Devices take a RETA only once they are started; until listen() hardly a frame arrives.
   if (reta_entries_ > 0) rss_.reta_even = write_even_reta(facts_.port, reta_entries_, queues_);
-  rss_.key = read_back_key(facts_.port, rss_key_);
+  read_back(facts_.port, rss_key_, rss_);
 }
 
 // Nothing is ever sent. But net_vhost receives nothing without a transmit queue and does not say

@@ -39,15 +39,15 @@ bool write_even_reta(uint16_t port, unsigned entries, uint16_t queues) {
   return true;
 }
 
-KeyReadBack read_back_key(uint16_t port, const RssKey& key) {
+void read_back(uint16_t port, const RssKey& key, RssGrant& grant) {
   std::array<uint8_t, UINT8_MAX> there{};
   rte_eth_rss_conf conf{.rss_key = there.data(), .rss_key_len = there.size(), .rss_hf = 0};
-  if (key.empty() || rte_eth_dev_rss_hash_conf_get(port, &conf) != 0) return KeyReadBack::not_told;
+  if (rte_eth_dev_rss_hash_conf_get(port, &conf) != 0) return;
+  if (conf.rss_hf != 0) grant.types &= conf.rss_hf;
   // Drivers that have no way to ask the device leave the buffer as it was.
-  if (std::ranges::all_of(there, [](uint8_t byte) { return byte == 0; }))
-    return KeyReadBack::not_told;
-  return std::equal(key.begin(), key.end(), there.begin()) ? KeyReadBack::same
-                                                           : KeyReadBack::differs;
+  if (key.empty() || std::ranges::all_of(there, [](uint8_t byte) { return byte == 0; })) return;
+  grant.key =
+      std::equal(key.begin(), key.end(), there.begin()) ? KeyReadBack::same : KeyReadBack::differs;
 }
 
 std::string describe(const RssGrant& grant) {

@@ -25,8 +25,8 @@ struct RssGrant {
 // written.
 bool write_even_reta(uint16_t port, unsigned entries, uint16_t queues);
 
-// Asks for the key that the device uses.
-KeyReadBack read_back_key(uint16_t port, const RssKey& key);
+// Asks for the key and the types that the device uses, and corrects what `grant` says of them.
+void read_back(uint16_t port, const RssKey& key, RssGrant& grant);
 
 // "RSS on ipv4 ipv4-tcp, key of 40 bytes (read back: the same), RETA of 128 entries, ..."
 std::string describe(const RssGrant& grant);

@@ -17,7 +17,11 @@ TEST_CASE("what EAL says is wrong is explained with the command that mends it") 
        ExitCode::no_device, "scripts/hugepages"},
       {"EAL: No free 2048 kB hugepages reported on node 0\nEAL: Cannot get hugepage "
        "information.\n",
-       ExitCode::no_device, "no free huge pages"},
+       ExitCode::no_device, "scripts/hugepages"},
+      {"EAL: No supported IOMMU extensions found!\nEAL: 0000:00:05.0 failed to select IOMMU type\n",
+       ExitCode::no_device, "vfio_iommu_type1"},
+      {"EAL: Cannot open /dev/vfio/12: Device or resource busy\n", ExitCode::no_device,
+       "in use by another program"},
       {"EAL: Cannot create lock on '/var/run/dpdk/rte/config'. Is another primary process "
        "running?\nEAL: Cannot init config\n",
        ExitCode::no_device, "--file-prefix"},
@@ -38,6 +42,10 @@ TEST_CASE("what EAL says is wrong is explained with the command that mends it") 
 
 TEST_CASE("a log without trouble, or with trouble unheard of, is left to EAL's own words") {
   CHECK_FALSE(explain_eal("").has_value());
+  // Of two sizes of huge pages one may well be there.
+  CHECK_FALSE(explain_eal("EAL: No free 1048576 kB hugepages reported on node 0\nEAL: Physical "
+                          "addresses are unavailable, selecting IOVA as VA mode.\n")
+                  .has_value());
   CHECK_FALSE(explain_eal("EAL: Detected CPU lcores: 2\nEAL: Detected NUMA nodes: 1\nEAL: Selected "
                           "IOVA mode 'VA'\nEAL: something odd\n")
                   .has_value());

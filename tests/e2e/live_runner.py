@@ -17,6 +17,7 @@ import unittest
 import pollflow_runner as runner
 
 READY = "Receiving"
+NOTHING_LEFT_BEHIND = ["--no-pci", "--no-huge", "--no-shconf", "--no-telemetry"]
 CLONE_NEWNET = 0x40000000
 SIOCETHTOOL = 0x8946
 ETHTOOL_SET = {"rx-checksum": 0x15, "tx-checksum": 0x17, "scatter-gather": 0x19, "tso": 0x1f, "gso": 0x24,
@@ -25,7 +26,7 @@ numbers = itertools.count()
 
 
 def own_name(what="pf"):
-    """A name that no other test of this machine has: for namespaces and EAL's --file-prefix."""
+    """A name that no other test of this machine has."""
     return "%s%d-%d" % (what, os.getpid(), next(numbers))
 
 
@@ -41,8 +42,8 @@ def wait_until(condition, what, seconds=30):
 class Live:
     """A pollflow on live ports; started when it says that it receives."""
 
-    def __init__(self, eal, options, prefix=(), huge=False):
-        eal = [*eal, "--no-pci", "--file-prefix", own_name(), *([] if huge else ["--no-huge"])]
+    def __init__(self, eal, options, prefix=()):
+        eal = [*eal, *NOTHING_LEFT_BEHIND]
         self.process = subprocess.Popen([*prefix, runner.binary(), *map(str, eal), "--", *map(str, options)],
                                         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.stdout, self.stderr = [], []

@@ -14,7 +14,7 @@ import capture_writer as writer
 import frames
 import pollflow_runner as runner
 import v5
-from live_runner import Live, Namespace, own_name, require_namespaces, veth_pair, wait_until
+from live_runner import Live, Namespace, require_namespaces, veth_pair, wait_until
 
 FOUR_LCORES = ["--lcores", "0@0,1@0,2@1,3@1"]       # two workers, also where there are two CPUs only
 ONE_LCORE = ["--lcores", "0@0"]
@@ -288,7 +288,7 @@ class StopAndReloadTest(LiveTest):
 class StartTest(LiveTest):
 
     def start(self, eal, *options):
-        return runner.execute([*eal, "--file-prefix", own_name(), "--no-pci", "--", *options])
+        return runner.execute([*eal, "--no-pci", "--no-shconf", "--no-telemetry", "--", *options])
 
     def test_a_dry_run_prints_the_layout_and_leaves_no_file(self):
         outcome = self.start(["--no-huge", *FOUR_LCORES, "--vdev", "net_null0"], "--dry-run", *self.outputs())
