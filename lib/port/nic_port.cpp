@@ -62,9 +62,13 @@ uint16_t data_room(uint32_t frame_bytes) {
 
 NicPort::NicPort(uint16_t id, const DriverPreset& preset)
     : preset_(preset), facts_{.port = id, .device = device_name(id)} {
+  look_at_device(ask());
+}
+
+rte_eth_dev_info NicPort::ask() const {
   rte_eth_dev_info info{};
-  must(rte_eth_dev_info_get(id, &info), "asking what it can do");
-  look_at_device(info);
+  must(rte_eth_dev_info_get(facts_.port, &info), "asking what it can do");
+  return info;
 }
 
 void NicPort::look_at_device(const rte_eth_dev_info& info) {
@@ -154,8 +158,7 @@ void NicPort::configure(uint16_t queues) {
 }
 
 int NicPort::try_configure(uint16_t queues, uint16_t tx_queues, bool interrupts) {
-  rte_eth_dev_info info{};
-  rte_eth_dev_info_get(facts_.port, &info);
+  const rte_eth_dev_info info = ask();
   rte_eth_conf conf{};
   conf.rxmode.mtu = mtu_;
   conf.rxmode.offloads = offloads_;
@@ -185,9 +188,7 @@ void NicPort::set_mtu() noexcept {
 }
 
 void NicPort::set_up_queues(std::span<rte_mempool* const> pool_of_queue) {
-  rte_eth_dev_info info{};
-  must(rte_eth_dev_info_get(facts_.port, &info), "asking what it can do");
-  rte_eth_rxconf conf = info.default_rxconf;
+  rte_eth_rxconf conf = ask().default_rxconf;
   conf.offloads = offloads_;
   for (uint16_t queue = 0; queue < queues_; ++queue) {
     must(rte_eth_rx_queue_setup(facts_.port, queue, facts_.descriptors,

@@ -80,6 +80,7 @@ class NicPort {
   };
 
   [[nodiscard]] std::optional<Counted> count() const noexcept;
+  [[nodiscard]] rte_eth_dev_info ask() const;
   void look_at_device(const rte_eth_dev_info& info);
   void configure(uint16_t queues);
   int try_configure(uint16_t queues, uint16_t tx_queues, bool interrupts);
