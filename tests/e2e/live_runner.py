@@ -101,7 +101,10 @@ def require_namespaces():
     name = own_name()
     if subprocess.run(["ip", "netns", "add", name], stderr=subprocess.DEVNULL).returncode != 0:
         raise unittest.SkipTest("this machine gives no network namespaces")
+    entered = subprocess.run(["ip", "netns", "exec", name, "true"], stderr=subprocess.DEVNULL, check=False)
     subprocess.run(["ip", "netns", "del", name], check=True)
+    if entered.returncode != 0:
+        raise unittest.SkipTest("network namespaces cannot be entered here, as in a chroot")
 
 
 class Namespace:
