@@ -49,7 +49,9 @@ void FlowWorker::tell_progress() noexcept {
   tell(progress_.octets, counters.received.octets);
   tell(progress_.flows, table_.flows());
   tell(progress_.records_created, counters.created().records);
-  tell(progress_.records_lost, counters.lost_sum().records);
+  const uint64_t lost = counters.lost_sum().records;
+  if (lost != progress_.records_lost.load(std::memory_order_relaxed))
+    tell(progress_.records_lost, lost);
 }
 
 uint64_t draw_secret() {

@@ -55,8 +55,8 @@ LiveRun::LiveRun(const CommandLine& line, LivePorts& ports, const LcorePlan& pla
       port_gone_(ports.all().size()),
       collector_trouble_(outputs.collectors.size()),
       settings_{settings_of(line.options)},
-      wanted_(&settings_.front()) {
-  exporter_settings_ = wanted_;
+      orders_{.settings = &settings_.front()} {
+  exporter_settings_ = &settings_.front();
   const uint64_t secret = table_secret(options_);
   for (const WorkerPlan& worker : plan.workers)
     add_lane(options_, worker, flows_a_worker(options_, plan), secret);
@@ -76,7 +76,7 @@ void LiveRun::add_lane(const Options& options, const WorkerPlan& worker, size_t 
                                                        .rules = options.expiry,
                                                        .hash_secret = secret,
                                                        .node = worker.lcore.node},
-                                   wanted_.load());
+                                   orders_.settings.load());
   for (const QueueRef& queue : worker.queues) {
     const auto& all = ports_.all();
     const auto port =
@@ -115,12 +115,12 @@ void LiveRun::run() {
 
 bool LiveRun::work_turn(size_t worker) {
   Lane& lane = lanes_[worker];
-  const LiveSettings* wanted = wanted_.load(std::memory_order_acquire);
+  const LiveSettings* wanted = orders_.settings.load(std::memory_order_acquire);
   if (wanted != lane.settings) {
     lane.flows.table().set_rules(wanted->rules);
     lane.settings = wanted;
   }
-  switch (phase_.load(std::memory_order_acquire)) {
+  switch (orders_.phase.load(std::memory_order_acquire)) {
     case Phase::receive:
       return poll(lane);
     case Phase::drain:
@@ -187,7 +187,7 @@ bool LiveRun::export_turn() {
   if (!last) {
     exporter_->turn(now_ms, monotonic_ns());
   } else if (exporter_->finish(now_ms, monotonic_ns())) {
-    over_.store(true, std::memory_order_release);
+    orders_.over.store(true, std::memory_order_release);
   }
   progress_.records_settled.store(exporter_->settled_records(), std::memory_order_relaxed);
   note_collector_trouble();
@@ -195,7 +195,7 @@ bool LiveRun::export_turn() {
 }
 
 void LiveRun::take_settings() {
-  const LiveSettings* wanted = wanted_.load(std::memory_order_acquire);
+  const LiveSettings* wanted = orders_.settings.load(std::memory_order_acquire);
   exporter_->set_wall_offset(clock_.wall_offset_ms());
   if (wanted == exporter_settings_) return;
   exporter_->set_pace(wanted->export_delay_ms, wanted->export_rate);
@@ -205,6 +205,7 @@ void LiveRun::take_settings() {
 // The sequence steps over what workers lost, as they lose it.
 void LiveRun::note_lost() {
   const uint64_t lost = progress_.sum(&WorkerProgress::records_lost);
+  if (lost == lost_noted_) return;
   exporter_->note_lost(lost - lost_noted_);
   lost_noted_ = lost;
 }
@@ -240,16 +241,16 @@ void LiveRun::control_turn(bool alone) {
 }
 
 void LiveRun::next_phase() {
-  const Phase phase = phase_.load(std::memory_order_relaxed);
+  const Phase phase = orders_.phase.load(std::memory_order_relaxed);
   if (phase == Phase::receive && stop_signals() > 0) {
     ports_.deafen();
-    phase_.store(Phase::drain, std::memory_order_release);
+    orders_.phase.store(Phase::drain, std::memory_order_release);
   } else if (phase == Phase::drain && std::ranges::all_of(lanes_, [](const Lane& lane) {
                return lane.drained.load(std::memory_order_acquire);
              })) {
     look_around(monotonic_ns());
     ports_.stop();
-    phase_.store(Phase::flush, std::memory_order_release);
+    orders_.phase.store(Phase::flush, std::memory_order_release);
   }
 }
 
@@ -259,7 +260,8 @@ void LiveRun::reload() {
     const Options wanted = parse_command_line(line_.arguments).options;
     const LiveSettings settings = settings_of(wanted);
     const bool changed = settings != settings_.back();
-    if (changed) wanted_.store(&settings_.emplace_back(settings), std::memory_order_release);
+    if (changed)
+      orders_.settings.store(&settings_.emplace_back(settings), std::memory_order_release);
     std::string restart;
     for (const std::string& name : needs_restart(options_, wanted))
       restart += (restart.empty() ? "; a restart is needed for " : ", ") + name;
@@ -274,7 +276,7 @@ void LiveRun::reload() {
 
 void LiveRun::look_around(uint64_t now_ns) {
   // Ports that were stopped have no link, which is no news.
-  const bool stopped = phase_.load(std::memory_order_relaxed) == Phase::flush;
+  const bool stopped = orders_.phase.load(std::memory_order_relaxed) == Phase::flush;
   for (size_t i = 0; i < watches_.size() && !stopped; ++i) {
     for (const std::string& news : watches_[i].look(now_ns))
       tell(news);

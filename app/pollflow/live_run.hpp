@@ -44,7 +44,7 @@ class LiveRun {
   [[nodiscard]] flow::Ledger ledger() const;
 
   // The turns of the lcores: roles.hpp.
-  bool over() const noexcept { return over_.load(std::memory_order_acquire); }
+  bool over() const noexcept { return orders_.over.load(std::memory_order_acquire); }
   bool work_turn(size_t worker);
   bool export_turn();
   void control_turn(bool alone);
@@ -111,11 +111,15 @@ class LiveRun {
   const LiveSettings* exporter_settings_;
   std::deque<std::atomic<int>> collector_trouble_;  // the first errno of each; told, then negative
 
-  std::deque<LiveSettings>
-      settings_;  // all that were ever in force: a worker may still look at one
-  std::atomic<const LiveSettings*> wanted_;
-  std::atomic<Phase> phase_ = Phase::receive;
-  std::atomic<bool> over_ = false;
+  std::deque<LiveSettings> settings_;  // all that were in force: somebody may look at one
+
+  // Read by every lcore at every turn, and hardly ever written: a cache line of its own.
+  struct alignas(64) Orders {
+    std::atomic<const LiveSettings*> settings;
+    std::atomic<Phase> phase = Phase::receive;
+    std::atomic<bool> over = false;
+  };
+  Orders orders_;
 
   RunProgress progress_;
   ProgressLine progress_line_;
