@@ -252,6 +252,25 @@ class StopAndReloadTest(LiveTest):
                                          "--max-flows, --engine-id\n")
         self.assertIn("inactive-timeout: 'soon'", outcome.stderr)
 
+    def test_reloads_and_a_stop_in_full_traffic_lose_no_count(self):
+        config = self.folder / "pollflow.conf"
+        config.write_text("")
+        traffic = self.capture([(START_US, frames.udp_frame(src_port=port)) for port in range(2000, 2040)])
+        with Live([*FOUR_LCORES, "--vdev", "net_pcap0,rx_pcap=%s,rx_pcap=%s,infinite_rx=1" % (traffic, traffic)],
+                  [*self.outputs(), "--config", config]) as live:
+            for number in range(20):
+                config.write_text("inactive-timeout = %d\nactive-timeout = %d\n" % (number + 1, number % 3 + 1))
+                live.send(signal.SIGHUP)
+                wait_until(lambda: sum("reloaded: timeouts and export pace are in force" in line
+                                       for line in live.stderr) > number, "reload %d" % number)
+            outcome = live.stop()
+        self.assert_done(outcome)
+        port, = self.ledger["ports"]
+        self.assertEqual([port["missed"], port["errored"]], [0, 0])
+        self.assertTrue(all(queue["packets"] > 0 for queue in port["queues"]))
+        self.assertEqual(self.ledger["records"]["lost"]["ring_full"]["records"], 0)
+        self.assertEqual(sum(row.packets for row in self.rows), self.ledger["accounted"]["packets"])
+
     def test_a_collector_that_goes_and_comes_back_misses_what_pollflow_says_was_refused(self):
         with runner.Collector() as first:
             with Live([*ONE_LCORE, *self.many_flows(6000)],
