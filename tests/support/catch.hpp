@@ -3,7 +3,6 @@
 // Debian 12 has Catch2 2, Debian 13 has Catch2 3.
 #if __has_include(<catch2/catch_all.hpp>)
 #include <catch2/catch_all.hpp>
-
 #include <string>
 #include <utility>
 namespace Catch {
