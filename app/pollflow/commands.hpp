@@ -7,6 +7,6 @@ namespace pollflow::app {
 
 // What a command line asks for, from start to exit code. Throws Failure.
 ExitCode read_capture(const CommandLine& line);
-ExitCode watch_ports(const CommandLine& line);
+ExitCode run_live(const CommandLine& line);
 
 }  // namespace pollflow::app

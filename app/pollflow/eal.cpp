@@ -107,8 +107,12 @@ ssize_t Eal::keep(void* self, const char* text, size_t bytes) {
 }
 
 std::string Eal::raw_log() const {
-  if (log_stream_ != nullptr) std::fflush(log_stream_);
-  return kept_;
+  if (log_stream_ == nullptr) return {};
+  std::fflush(log_stream_);
+  flockfile(log_stream_);  // keep() is called under this lock, by EAL's threads too
+  std::string copy = kept_;
+  funlockfile(log_stream_);
+  return copy;
 }
 
 std::string Eal::log() const {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdio>
 #include <string>
 #include <vector>
@@ -31,7 +32,7 @@ class Eal {
 
   FILE* log_stream_ = nullptr;
   std::string kept_;
-  bool aloud_ = false;
+  std::atomic<bool> aloud_ = false;
 };
 
 }  // namespace pollflow::app

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <span>
 
 namespace pollflow::app {
 namespace {
@@ -13,8 +14,9 @@ struct Known {
   std::string_view sentence;
 };
 
-// The first that is found counts: causes stand before their consequences.
-constexpr std::array known = {
+// In each list the first that is found counts: causes stand before their consequences.
+// Of EAL itself: it did not start.
+constexpr std::array of_start = {
     Known{"is another primary process running", ExitCode::no_device,
           "another DPDK program runs under the same name on this host; give this one a name of its "
           "own by EAL's --file-prefix NAME"},
@@ -31,6 +33,19 @@ constexpr std::array known = {
           "CPUs such as '0@0,1@1'"},
     Known{"invalid parameter for --lcores", ExitCode::usage,
           "EAL does not take the list of lcores; --lcores wants lcores on CPUs such as '0@0,1@1'"},
+    Known{"hugepage information", ExitCode::no_device,
+          "there are no huge pages that this user can have; reserve some by scripts/hugepages 2048 "
+          "(MiB), let the user into the hugetlbfs mount, or run without by --no-huge before --"},
+    Known{"no mounted hugetlbfs", ExitCode::no_device,
+          "no hugetlbfs is mounted that this user can write to; scripts/hugepages mounts one, "
+          "--in-memory does without, --no-huge uses small pages"},
+    Known{"cannot init memory", ExitCode::no_device,
+          "EAL did not get the memory it was told to take; lower -m, or reserve more huge pages by "
+          "scripts/hugepages"},
+};
+
+// Of a device: EAL may have started without it.
+constexpr std::array of_devices = {
     Known{"cannot set up dma remapping", ExitCode::no_permission,
           "the memory cannot be mapped for the device by VFIO; raise the memlock limit (ulimit -l "
           "unlimited, or LimitMEMLOCK=infinity in the unit)"},
@@ -43,20 +58,15 @@ constexpr std::array known = {
     Known{"/dev/vfio", ExitCode::no_permission,
           "the device's VFIO group cannot be opened; run as root, or give the user the group: "
           "scripts/doctor says which, scripts/systemd has a udev rule"},
-    Known{"hugepage information", ExitCode::no_device,
-          "there are no huge pages that this user can have; reserve some by scripts/hugepages 2048 "
-          "(MiB), let the user into the hugetlbfs mount, or run without by --no-huge before --"},
-    Known{"no mounted hugetlbfs", ExitCode::no_device,
-          "no hugetlbfs is mounted that this user can write to; scripts/hugepages mounts one, "
-          "--in-memory does without, --no-huge uses small pages"},
     Known{"cannot find device", ExitCode::no_device,
           "there is no device of the name given by -a; scripts/bind-nic lists them"},
     Known{"failed to parse device", ExitCode::usage,
           "EAL does not know the device or driver that -a or --vdev names; scripts/bind-nic lists "
           "the host's NICs"},
-    Known{"cannot init memory", ExitCode::no_device,
-          "EAL did not get the memory it was told to take; lower -m, or reserve more huge pages by "
-          "scripts/hugepages"},
+    Known{"failed to initialize", ExitCode::usage,
+          "a device named by -a or --vdev cannot be set up; check its name and arguments, DPDK's "
+          "words "
+          "are below"},
     Known{
         "permission denied", ExitCode::no_permission,
         "EAL may not open a file it needs; run as root, or let scripts/doctor --user NAME say what "
@@ -67,9 +77,7 @@ constexpr std::array known = {
         "what this user lacks"},
 };
 
-}  // namespace
-
-std::optional<EalTrouble> explain_eal(std::string_view log) {
+std::optional<EalTrouble> look_up(std::string_view log, std::span<const Known> known) {
   std::string lower(log);
   std::ranges::transform(lower, lower.begin(),
                          [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
@@ -78,6 +86,17 @@ std::optional<EalTrouble> explain_eal(std::string_view log) {
       return EalTrouble{each.code, std::string(each.sentence)};
   }
   return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<EalTrouble> explain_eal(std::string_view log) {
+  const auto trouble = look_up(log, of_start);
+  return trouble ? trouble : look_up(log, of_devices);
+}
+
+std::optional<EalTrouble> explain_missing_port(std::string_view log) {
+  return look_up(log, of_devices);
 }
 
 }  // namespace pollflow::app

@@ -17,4 +17,8 @@ struct EalTrouble {
 // `log`: EAL's lines as it wrote them (DPDK 22.11 and 24.11).
 std::optional<EalTrouble> explain_eal(std::string_view log);
 
+// Likewise when EAL did start, but without the port that was meant: what it says of lcores and
+// memory is then no trouble.
+std::optional<EalTrouble> explain_missing_port(std::string_view log);
+
 }  // namespace pollflow::app

@@ -84,6 +84,16 @@ void check_enough_workers(const LcoreNeeds& needs, const std::vector<WorkerPlan>
           needs.lcores.size(), queues, queues_per_worker_max, wanted + 2, wanted));
 }
 
+// There may be workers enough, but on another node.
+void check_can_poll(const WorkerPlan& worker) {
+  if (worker.queues.size() <= queues_per_worker_max) return;
+  throw Failure(
+      ExitCode::usage,
+      fmt::format("lcore {} would have to poll {} receive queues, {} is the most; give EAL "
+                  "more lcores on NUMA node {} by -l or --lcores",
+                  worker.lcore.id, worker.queues.size(), queues_per_worker_max, worker.lcore.node));
+}
+
 }  // namespace
 
 uint16_t LcorePlan::queues_of(uint16_t port) const {
@@ -107,6 +117,7 @@ LcorePlan plan_lcores(const LcoreNeeds& needs) {
       owner_of_next_queue(port, servers).queues.push_back({port.port, queue});
   }
   for (const WorkerPlan& worker : plan.workers) {
+    check_can_poll(worker);
     if (worker.queues.empty()) plan.idle.push_back(worker.lcore);
   }
   std::erase_if(plan.workers, [](const WorkerPlan& worker) { return worker.queues.empty(); });

@@ -19,10 +19,6 @@ using port::NicPort;
 constexpr unsigned cache_mbufs = 256;  // of a worker's lcore; an mbuf there is not in the pool
 constexpr size_t mempool_overhead_bytes = 128;
 
-std::string name_of(const port::PortFacts& port) {
-  return fmt::format("port {} ({}, {})", port.port, port.driver, port.device);
-}
-
 // Those that are not part of another, as the members of a bonding port are.
 std::vector<uint16_t> probed_ports() {
   const auto next = [](unsigned from) {
@@ -43,13 +39,6 @@ LivePorts::LivePorts(const Options& options) : rss_key_(options.rss_key) {
     ports_.push_back(
         std::make_unique<NicPort>(id, port::preset_for(driver, options.driver_config)));
   }
-  if (ports_.empty()) {
-    throw Failure(
-        ExitCode::no_device,
-        "EAL found no port; bind a NIC to a DPDK driver (scripts/bind-nic lists them) and "
-        "name it by -a ADDRESS, or name a virtual one, such as "
-        "--vdev net_af_packet0,iface=eth1");
-  }
   for (const auto& [named, index] : options.ifindex) {
     const uint16_t id = named;
     if (std::ranges::any_of(ports_, [&](const auto& port) { return port->facts().port == id; }))
@@ -58,12 +47,6 @@ LivePorts::LivePorts(const Options& options) : rss_key_(options.rss_key) {
                   fmt::format("--ifindex {}={}: there is no port {}; EAL found {}, numbered from 0",
                               id, index, id, ports_.size()));
   }
-}
-
-LivePorts::~LivePorts() {
-  ports_.clear();
-  for (rte_mempool* pool : pools_)
-    rte_mempool_free(pool);
 }
 
 std::vector<port::PortFacts> LivePorts::facts() const {
@@ -109,9 +92,10 @@ rte_mempool* LivePorts::make_pool(const WorkerPlan& worker) {
             "(--driver-config)",
             needs.mbufs, needs.mbuf_bytes, worker.lcore.node, rte_strerror(rte_errno)));
   }
-  return pools_.emplace_back(pool);
+  return pool;  // for good: a device that would not stop may still write there
 }
 
+// One key may be meant for several devices: each takes as much of it as it has room for.
 port::RssKey LivePorts::key_for(const NicPort& port) const {
   const port::RssGrant offered = port.rss_offered();
   if (offered.key_bytes == 0) return {};
@@ -119,7 +103,8 @@ port::RssKey LivePorts::key_for(const NicPort& port) const {
     std::random_device random;
     return port::draw_rss_key(offered.key_bytes, offered.reta_entries, std::ref(random));
   }
-  if (rss_key_.size() == offered.key_bytes) return rss_key_;
+  if (rss_key_.size() >= offered.key_bytes)
+    return {rss_key_.begin(), rss_key_.begin() + static_cast<ptrdiff_t>(offered.key_bytes)};
   throw Failure(
       ExitCode::usage,
       fmt::format("--rss-key: {} takes a key of {} bytes, not {}; give as many, or random",
@@ -138,6 +123,11 @@ void LivePorts::start(const LcorePlan& plan) {
       }
     }
     const port::RssKey key = key_for(*port);
+    if (key.empty() && !rss_key_.empty()) {
+      start_warnings_.push_back(
+          fmt::format("{}: the device takes no RSS key, --rss-key changes nothing there",
+                      name_of(port->facts())));
+    }
     if (!key.empty() && !port::has_full_rank(key, port->rss_offered().reta_entries)) {
       start_warnings_.push_back(
           fmt::format("{}: --rss-key does not spread every network over all of the RETA; random "

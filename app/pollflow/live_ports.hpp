@@ -16,11 +16,10 @@ namespace pollflow::app {
 // The live ports that EAL probed, and the packet buffers of the workers that poll them.
 class LivePorts {
  public:
-  // Looks at each port, with the preset of its driver. Throws Failure, also when there is none.
+  // Looks at each port, with the preset of its driver. Throws Failure.
   explicit LivePorts(const Options& options);
   LivePorts(const LivePorts&) = delete;
   LivePorts& operator=(const LivePorts&) = delete;
-  ~LivePorts();
 
   [[nodiscard]] std::vector<port::PortFacts> facts() const;
   [[nodiscard]] const std::vector<std::unique_ptr<port::NicPort>>& all() const { return ports_; }
@@ -53,7 +52,6 @@ class LivePorts {
 
   port::RssKey rss_key_;  // the operator's; empty: random
   std::vector<std::unique_ptr<port::NicPort>> ports_;
-  std::vector<rte_mempool*> pools_;
   std::vector<std::string> start_warnings_;
 };
 

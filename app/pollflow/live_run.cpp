@@ -52,14 +52,13 @@ LiveRun::LiveRun(const CommandLine& line, LivePorts& ports, const LcorePlan& pla
       ports_(ports),
       plan_(plan),
       outputs_(outputs),
-      port_gone_(ports.all().size()),
       collector_trouble_(outputs.collectors.size()),
       settings_{settings_of(line.options)},
       orders_{.settings = &settings_.front()} {
   exporter_settings_ = &settings_.front();
   const uint64_t secret = table_secret(options_);
   for (const WorkerPlan& worker : plan.workers)
-    add_lane(options_, worker, flows_a_worker(options_, plan), secret);
+    add_lane(worker, secret);
   exporter_ = std::make_unique<pipeline::ExportLoop>(
       pipeline::ExportLoop::Options{.assembler = options_.assembler,
                                     .boot_ms = clock_.now_ms(),
@@ -69,24 +68,20 @@ LiveRun::LiveRun(const CommandLine& line, LivePorts& ports, const LcorePlan& pla
   watch_ports();
 }
 
-void LiveRun::add_lane(const Options& options, const WorkerPlan& worker, size_t flows,
-                       uint64_t secret) {
+void LiveRun::add_lane(const WorkerPlan& worker, uint64_t secret) {
   Lane& lane = lanes_.emplace_back(FlowWorker::Options{.name = std::to_string(worker.lcore.id),
-                                                       .flows = flows,
-                                                       .rules = options.expiry,
+                                                       .flows = flows_a_worker(options_, plan_),
+                                                       .rules = options_.expiry,
                                                        .hash_secret = secret,
                                                        .node = worker.lcore.node},
-                                   orders_.settings.load());
+                                   &settings_.front());
   for (const QueueRef& queue : worker.queues) {
-    const auto& all = ports_.all();
-    const auto port =
-        std::ranges::find_if(all, [&](const auto& p) { return p->facts().port == queue.port; });
+    const port::NicPort& port = ports_.at(queue.port);
     lane.queues.emplace_back(port::RxQueue::Options{.port = queue.port,
                                                     .queue = queue.queue,
-                                                    .burst = (*port)->preset().burst,
-                                                    .in_if = options.in_if(queue.port)},
-                             clock_, worker.lcore.id,
-                             port_gone_[static_cast<size_t>(port - all.begin())]);
+                                                    .burst = port.preset().burst,
+                                                    .in_if = options_.in_if(queue.port)},
+                             clock_, worker.lcore.id, port.removed());
   }
   rings_.push_back(&lane.flows.ring());
   progress_.workers.push_back(&lane.flows.progress());
@@ -106,7 +101,6 @@ void LiveRun::watch_ports() {
 
 void LiveRun::run() {
   abandon_on_second_stop(&progress_);
-  reload_on_hangup();
   Roles(*this, plan_).run();
   look_around(monotonic_ns());
   abandon_on_second_stop(nullptr);
@@ -190,7 +184,7 @@ bool LiveRun::export_turn() {
     orders_.over.store(true, std::memory_order_release);
   }
   progress_.records_settled.store(exporter_->settled_records(), std::memory_order_relaxed);
-  note_collector_trouble();
+  note_output_trouble();
   return exporter_->settled_records() != settled;
 }
 
@@ -210,7 +204,7 @@ void LiveRun::note_lost() {
   lost_noted_ = lost;
 }
 
-void LiveRun::note_collector_trouble() {
+void LiveRun::note_output_trouble() {
   for (size_t i = 0; i < outputs_.collectors.size(); ++i) {
     const exporter::Collector& collector = outputs_.collectors[i];
     const auto& counters = collector.counters();
@@ -219,6 +213,9 @@ void LiveRun::note_collector_trouble() {
     const int error = counters.datagrams_failed > 0 ? collector.last_errno() : ECONNREFUSED;
     collector_trouble_[i].store(error, std::memory_order_relaxed);
   }
+  if (outputs_.csv && outputs_.csv->last_errno() != 0 &&
+      csv_trouble_.load(std::memory_order_relaxed) == 0)
+    csv_trouble_.store(outputs_.csv->last_errno(), std::memory_order_relaxed);
 }
 
 void LiveRun::control_turn(bool alone) {
@@ -269,7 +266,7 @@ void LiveRun::reload() {
                      changed ? "timeouts and export pace are in force"
                              : "timeouts and export pace are as they were",
                      restart));
-  } catch (const Failure& failure) {
+  } catch (const std::exception& failure) {
     tell(fmt::format("not reloaded, everything stays as it was: {}", failure.what()));
   }
 }
@@ -280,7 +277,6 @@ void LiveRun::look_around(uint64_t now_ns) {
   for (size_t i = 0; i < watches_.size() && !stopped; ++i) {
     for (const std::string& news : watches_[i].look(now_ns))
       tell(news);
-    if (watches_[i].gone()) port_gone_[i].store(true, std::memory_order_relaxed);
   }
   for (size_t i = 0; i < collector_trouble_.size(); ++i) {
     const int error = collector_trouble_[i].load(std::memory_order_relaxed);
@@ -288,6 +284,11 @@ void LiveRun::look_around(uint64_t now_ns) {
     collector_trouble_[i].store(-1, std::memory_order_relaxed);
     tell(fmt::format("--collector {}: {}; carrying on, the ledger counts what is lost",
                      outputs_.collectors[i].name(), std::strerror(error)));
+  }
+  if (const int error = csv_trouble_.load(std::memory_order_relaxed); error > 0) {
+    csv_trouble_.store(-1, std::memory_order_relaxed);
+    tell(fmt::format("--flows-out {}: writing failed ({}); carrying on without it",
+                     options_.flows_out, std::strerror(error)));
   }
   const uint64_t lost = progress_.sum(&WorkerProgress::records_lost);
   if (lost > 0 && !losing_told_) {

@@ -32,12 +32,12 @@ class LiveRun {
   static std::vector<size_t> bytes_needed(const Options& options, const LivePorts& ports,
                                           const LcorePlan& plan);
 
-  // Allocates everything; throws Failure. The ports must have been started by the same plan.
+  // Allocates everything; throws Failure. The ports must be started by the same plan before run().
   LiveRun(const CommandLine& line, LivePorts& ports, const LcorePlan& plan,
           pipeline::Outputs& outputs);
 
-  // The ports listen. Runs the lcores until the last record has been sent, or a second stop signal
-  // ends the process.
+  // The ports must listen. Runs the lcores until the last record has been sent, or a second stop
+  // signal ends the process.
   void run();
 
   // After run().
@@ -79,7 +79,7 @@ class LiveRun {
   };
 
   static size_t flows_a_worker(const Options& options, const LcorePlan& plan);
-  void add_lane(const Options& options, const WorkerPlan& worker, size_t flows, uint64_t secret);
+  void add_lane(const WorkerPlan& worker, uint64_t secret);
   void watch_ports();
 
   bool poll(Lane& lane);
@@ -89,7 +89,7 @@ class LiveRun {
 
   void take_settings();
   void note_lost();
-  void note_collector_trouble();
+  void note_output_trouble();
 
   void next_phase();
   void reload();
@@ -104,7 +104,6 @@ class LiveRun {
   port::LiveClock clock_;
 
   std::deque<Lane> lanes_;
-  std::deque<std::atomic<bool>> port_gone_;  // by index in ports_
   std::vector<pipeline::ExpiryRing*> rings_;
   std::unique_ptr<pipeline::ExportLoop> exporter_;
   uint64_t lost_noted_ = 0;
@@ -125,6 +124,7 @@ class LiveRun {
   ProgressLine progress_line_;
   std::vector<port::PortWatch> watches_;
   bool losing_told_ = false;
+  std::atomic<int> csv_trouble_ = 0;  // errno; told, then negative
   unsigned reloads_done_ = 0;
   uint64_t looked_ns_ = 0;
   uint64_t followed_ns_ = 0;

@@ -24,7 +24,7 @@ ExitCode run_command(const std::vector<std::string>& arguments) {
   } else if (!line.options.read.empty()) {
     return read_capture(line);
   } else if (line.has_eal) {
-    return watch_ports(line);
+    return run_live(line);
   } else {
     throw Failure(
         ExitCode::usage,
@@ -46,7 +46,7 @@ int main(int argc, char** argv) {
     code = pollflow::app::run_command({argv + 1, argv + argc});
   } catch (const pollflow::Failure& failure) {
     pollflow::app::say(failure.what());
-    fmt::print(stderr, "{}", failure.details);
+    pollflow::app::print_if_taken(failure.details);
     code = failure.code;
   } catch (const std::exception& unforeseen) {
     pollflow::app::say(

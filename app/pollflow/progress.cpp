@@ -5,10 +5,11 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdio>
+#include <string>
 
 #include "failure.hpp"
 #include "signals.hpp"
+#include "streams.hpp"
 
 namespace pollflow::app {
 namespace {
@@ -63,18 +64,19 @@ void ProgressLine::update(const RunProgress& progress, uint64_t monotonic_ns) {
   drawn_ = true;
   const uint64_t packets = progress.sum(&WorkerProgress::packets);
   const double seconds = static_cast<double>(monotonic_ns - began_ns_) / 1e9;
-  fmt::print(stderr, "\r\033[K{} packets, {:.2f} million a second, {} flows", packets,
-             static_cast<double>(packets) / seconds / 1e6, progress.sum(&WorkerProgress::flows));
+  std::string line = fmt::format("\r\033[K{} packets, {:.2f} million a second, {} flows", packets,
+                                 static_cast<double>(packets) / seconds / 1e6,
+                                 progress.sum(&WorkerProgress::flows));
   if (file_bytes_ > 0) {
     const uint64_t read_bytes = progress.sum(&WorkerProgress::octets) + packets * overhead_bytes_;
     const double share = 100.0 * static_cast<double>(read_bytes) / static_cast<double>(file_bytes_);
-    fmt::print(stderr, ", {:.0f} % of the file", std::min(share, 100.0));
+    line += fmt::format(", {:.0f} % of the file", std::min(share, 100.0));
   }
-  std::fflush(stderr);
+  print_if_taken(line);
 }
 
 void ProgressLine::clear() {
-  if (drawn_) fmt::print(stderr, "\r\033[K");
+  if (drawn_) print_if_taken("\r\033[K");
   drawn_ = false;
 }
 

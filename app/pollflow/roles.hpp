@@ -6,6 +6,7 @@
 #include <sched.h>
 
 #include <algorithm>
+#include <atomic>
 #include <optional>
 #include <vector>
 
@@ -20,8 +21,7 @@ namespace pollflow::app {
 //   bool over();                       any lcore
 //   bool work_turn(size_t worker);     the worker's lcore; true when there was something to do
 //   bool export_turn();                the export lcore; likewise
-//   void control_turn(bool alone);     the control lcore; alone: it has no other role, and may
-//   sleep
+//   void control_turn(bool alone);     the control lcore; may sleep when it has no other role
 template <typename Run>
 class Roles {
  public:
@@ -39,11 +39,16 @@ class Roles {
       if (roles.lcore == rte_get_main_lcore()) take_turns(&roles);
     }
     rte_eal_mp_wait_lcore();
+    // What the others wrote is seen from here on, as the language has it: EAL's wait does not say
+    // so.
+    while (finished_.load(std::memory_order_acquire) < lcores_.size()) {
+    }
   }
 
  private:
   struct LcoreRoles {
     Run* run;
+    std::atomic<size_t>* finished;
     unsigned lcore;
     bool control = false;
     bool export_records = false;
@@ -51,12 +56,13 @@ class Roles {
     bool shares_cpu = false;
   };
 
-  static std::vector<LcoreRoles> lay_out(Run& run, const LcorePlan& plan) {
+  std::vector<LcoreRoles> lay_out(Run& run, const LcorePlan& plan) {
     std::vector<LcoreRoles> lcores;
     const auto roles_of = [&](const Lcore& lcore) -> LcoreRoles& {
       const auto found = std::ranges::find(lcores, lcore.id, &LcoreRoles::lcore);
       if (found != lcores.end()) return *found;
-      return lcores.emplace_back(LcoreRoles{.run = &run, .lcore = lcore.id});
+      return lcores.emplace_back(
+          LcoreRoles{.run = &run, .finished = &finished_, .lcore = lcore.id});
     };
     roles_of(plan.control).control = true;
     roles_of(plan.exporter).export_records = true;
@@ -78,7 +84,8 @@ class Roles {
     return CPU_COUNT(&common) > 0;
   }
 
-  static int take_turns(void* argument) {
+  // Nothing may be unwound while other lcores run on it.
+  static int take_turns(void* argument) noexcept {
     const auto& roles = *static_cast<const LcoreRoles*>(argument);
     const bool alone = !roles.worker && !roles.export_records;
     while (!roles.run->over()) {
@@ -89,9 +96,11 @@ class Roles {
       // Lcores that share a CPU would else wait for each other's time slices to run out.
       if (!busy && roles.shares_cpu) sched_yield();
     }
+    roles.finished->fetch_add(1, std::memory_order_release);
     return 0;
   }
 
+  std::atomic<size_t> finished_ = 0;
   std::vector<LcoreRoles> lcores_;
 };
 

@@ -1,9 +1,14 @@
 #include "signals.hpp"
 
+#include <unistd.h>
+
 #include <atomic>
 #include <csignal>
 #include <cstdint>
 #include <ctime>
+#include <string_view>
+
+#include "failure.hpp"
 
 namespace pollflow::app {
 namespace {
@@ -14,7 +19,15 @@ std::atomic<int> stops = 0;
 std::atomic<unsigned> reloads = 0;
 std::atomic<int> latest_signal = 0;
 std::atomic<int64_t> latest_ns = 0;
-std::atomic<void (*)()> second_stop_action = nullptr;
+// Before a run there is nothing to lose.
+void leave() {
+  constexpr std::string_view text =
+      "\npollflow: stopped at once by a second signal, before anything was received\n";
+  [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, text.data(), text.size());
+  _exit(static_cast<int>(ExitCode::failed));
+}
+
+std::atomic<void (*)()> second_stop_action = leave;
 static_assert(std::atomic<int64_t>::is_always_lock_free,
               "a signal handler may not wait for a lock");
 

@@ -16,7 +16,8 @@ void reload_on_hangup();
 unsigned reload_signals() noexcept;
 
 // Called by the second one, from within the signal handler, wherever the program may be waiting: it
-// may do no more than a signal handler may, and should end the process. nullptr: nothing is called.
+// may do no more than a signal handler may, and should end the nullptr: nothing is called.
+// To begin with it is one that ends the process.
 void on_second_stop(void (*action)());
 
 }  // namespace pollflow::app

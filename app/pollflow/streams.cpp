@@ -35,8 +35,13 @@ std::string one_line(std::string_view text) {
   return text.size() > characters_max ? line + "..." : line;
 }
 
+void print_if_taken(std::string_view text) noexcept {
+  std::fwrite(text.data(), 1, text.size(), stderr);
+  std::fflush(stderr);
+}
+
 void say(std::string_view sentence) {
-  fmt::print(stderr, "pollflow: {}\n", one_line(sentence));
+  print_if_taken(fmt::format("pollflow: {}\n", one_line(sentence)));
 }
 
 void print_to_people(FILE* stream, std::string_view text) {

@@ -14,7 +14,9 @@ void fill_closed_streams();
 // what is very long is cut.
 std::string one_line(std::string_view text);
 
-// A sentence for people on standard error, behind pollflow's name.
+// Text for people on standard error. When that takes no more, nobody reads it: no reason to stop.
+void print_if_taken(std::string_view text) noexcept;
+// A sentence, behind pollflow's name, likewise.
 void say(std::string_view sentence);
 
 // Prints to people on `stream`; throws Failure when it does not take it.

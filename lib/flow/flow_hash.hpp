@@ -21,7 +21,7 @@ class FlowHash {
   // The NIC's RSS hash spares the first of the two multiplications. It cannot stand alone: inside
   // one queue its low bits are constant (the RETA made the queue from them), it leaves out protocol
   // and TOS, and outside TCP and UDP the ports, and under a symmetric key it takes 65,536 values
-  // only. So it is spread over 64 bits and masks the key, and a secret has the last word.
+  // only. So it is spread over 64 bits and added to the key; each half is masked with a secret.
   uint64_t operator()(const packet::FlowKey& key, uint32_t rss) const noexcept {
     const auto [low, high] = std::bit_cast<std::array<uint64_t, 2>>(key);
     return fold(low ^ words_[0] ^ rss * odd_constant, high ^ words_[1]);

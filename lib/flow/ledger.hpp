@@ -54,7 +54,7 @@ struct PortCounters {
   uint64_t undelivered = 0;    // counted as received by the device, yet in no queue's bursts
   uint64_t overdelivered = 0;  // the other way round, which should not be
   uint64_t errored = 0;
-  uint64_t rx_nombuf = 0;             // a cause of loss, in missed already
+  uint64_t rx_nombuf = 0;             // a cause, not added: most devices count these as missed
   std::vector<QueueCounters> queues;  // of a live port
 
   [[nodiscard]] uint64_t offered() const noexcept { return received + missed + errored; }

@@ -6,10 +6,13 @@
 #include <algorithm>
 #include <array>
 #include <boost/program_options.hpp>
+#include <cerrno>
 #include <charconv>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <optional>
 #include <set>
 #include <sstream>
 #include <string_view>
@@ -97,7 +100,7 @@ constexpr std::array keys = {
     Key{"buffers-per-descriptor",
         [](DriverPreset& p, const std::string& v) { p.buffers_per_descriptor = number(v, 1, 4); }},
     Key{"burst",
-        [](DriverPreset& p, const std::string& v) { p.burst = number(v, 1, burst_packets_max); }},
+        [](DriverPreset& p, const std::string& v) { p.burst = number(v, 8, burst_packets_max); }},
     Key{"queues", [](DriverPreset& p, const std::string& v) { p.queues = queue_policy(v); }},
     Key{"rss-types",
         [](DriverPreset& p, const std::string& v) { p.rss_types = bits(v, rss_type_table); }},
@@ -119,15 +122,24 @@ po::parsed_options parse_lines(const std::string& text) {
   return po::parse_config_file(lines, known);
 }
 
-std::string read_file(const std::filesystem::path& path) {
+[[noreturn]] void cannot_read(const std::filesystem::path& path, int error) {
+  throw Failure(error == EACCES ? ExitCode::no_permission : ExitCode::configuration,
+                fmt::format("--driver-config: {}: cannot be read ({}); it wants a folder of files "
+                            "such as drivers-config/default.conf",
+                            path.string(), std::strerror(error)));
+}
+
+// The text of a preset, nullopt when there is no such file.
+std::optional<std::string> read_file(const std::filesystem::path& path) {
+  std::error_code error;
+  const auto status = std::filesystem::status(path, error);
+  if (status.type() == std::filesystem::file_type::not_found) return std::nullopt;
+  if (error) cannot_read(path, error.value());
+  if (!is_regular_file(status)) cannot_read(path, EISDIR);
+  errno = 0;
   std::ifstream file(path);
   std::string text{std::istreambuf_iterator<char>(file), {}};
-  if (file.bad() || !file.is_open()) {
-    throw Failure(ExitCode::configuration,
-                  fmt::format("{}: cannot be read; --driver-config wants a folder of files such as "
-                              "drivers-config/default.conf",
-                              path.string()));
-  }
+  if (!file.is_open() || file.bad()) cannot_read(path, errno);
   return text;
 }
 
@@ -165,27 +177,20 @@ DriverPreset parse_preset(const std::string& text, const std::string& source,
 
 DriverPreset preset_for(const std::string& driver, const std::string& folder) {
   namespace fs = std::filesystem;
-  const std::string file = driver + ".conf";
-  if (!folder.empty() && !fs::is_directory(folder)) {
-    throw Failure(ExitCode::configuration,
-                  fmt::format("--driver-config {}: there is no such folder", folder));
-  }
-  const auto there = [&](const std::string& name) {
-    return !folder.empty() && fs::exists(fs::path(folder) / name);
+  std::error_code error;
+  if (!folder.empty() && !fs::is_directory(folder, error))
+    cannot_read(folder, error ? error.value() : ENOTDIR);
+  // The operator's file, else the one built in, else nothing beyond `base`.
+  const auto apply = [&](const std::string& name, const DriverPreset& base) {
+    const std::string file = name + ".conf";
+    const fs::path path = fs::path(folder) / file;
+    const auto own = folder.empty() ? std::nullopt : read_file(path);
+    if (own) return parse_preset(*own, path.string(), base);
+    const BuiltInPreset* preset = built_in(name);
+    return preset == nullptr ? base : parse_preset(std::string(preset->text), file, base);
   };
-  const auto parse_file = [&](const std::string& name, const DriverPreset& base) {
-    const fs::path path = fs::path(folder) / name;
-    return parse_preset(read_file(path), path.string(), base);
-  };
-  const std::string default_file = "default.conf";
-  const DriverPreset built_in_default =
-      parse_preset(std::string(built_in("default")->text), default_file);
-  const DriverPreset base =
-      there(default_file) ? parse_file(default_file, built_in_default) : built_in_default;
-  if (there(file)) return parse_file(file, base);
-  if (const BuiltInPreset* preset = built_in(driver))
-    return parse_preset(std::string(preset->text), file, base);
-  return base;
+  const DriverPreset built_in_default = parse_preset(std::string(built_in("default")->text), "");
+  return apply(driver, apply("default", built_in_default));
 }
 
 std::string rss_type_names(uint64_t types) {

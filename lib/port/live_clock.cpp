@@ -8,11 +8,10 @@
 namespace pollflow::port {
 namespace {
 
-// Beyond this the machine was suspended, or moved to another host: no drift that could be followed
-// by a millisecond at a time.
+// Beyond this the machine was suspended, or moved to another host: that is no drift.
 constexpr int64_t jump_ms = 1000;
-// Nobody sets a wall clock by less; NTP slews it.
-constexpr int64_t wall_set_ms = 500;
+// A wall clock that is off by less is slewed by those who keep it (ntpd sets it from 128 ms on).
+constexpr int64_t wall_set_ms = 100;
 
 template <typename Clock>
 int64_t ms_of() {
@@ -39,7 +38,7 @@ void LiveClock::follow() noexcept {
   const int64_t behind_ms = unix_at_start_ms_ + elapsed_ms - now_ms();
   // A single millisecond is no more than the two clocks' ticks falling between each other.
   const bool jumped = std::abs(behind_ms) > jump_ms;
-  const int64_t step_ms = jumped ? behind_ms : behind_ms / 2 > 0 ? 1 : behind_ms / 2 < 0 ? -1 : 0;
+  const int64_t step_ms = jumped ? behind_ms : behind_ms / 2;
   correction_ms_.fetch_add(step_ms, std::memory_order_relaxed);
   const int64_t wall_ms = ms_of<std::chrono::system_clock>() - now_ms();
   const bool moved = std::abs(wall_ms - wall_offset_ms()) > wall_set_ms;

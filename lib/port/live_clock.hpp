@@ -8,10 +8,11 @@ namespace pollflow::port {
 // What time it is on live ports: Unix milliseconds of one epoch, told by the processor's time-stamp
 // counter (TSC), which costs a worker no system call. Any lcore may ask.
 //
-// EAL's estimate of the TSC's rate is off by some millionths, which adds up to seconds a day. So
-// one lcore compares it with CLOCK_MONOTONIC now and then, and the clock follows by a millisecond
-// at a time. When somebody sets the wall clock, this clock does not follow (flows would seem idle,
-// or from the future); wall_offset_ms() then says how far it is from the wall.
+// EAL's estimate of the TSC's rate may be off by more than a thousandth (DPDK 22.11 rounds it to 10
+// MHz). So one lcore compares it with CLOCK_MONOTONIC now and then, and the clock follows by half
+// of what it is off: it stays within some milliseconds. When somebody sets the wall clock, this
+// clock does not follow (flows would seem idle, or from the future); wall_offset_ms() then says how
+// far it is from the wall.
 class LiveClock {
  public:
   // EAL must be up: it knows the TSC's rate.

@@ -39,17 +39,22 @@ std::string speed(uint32_t mbps) {
                       : fmt::format(", {} Mbit/s", mbps);
 }
 
-// Drivers that sit on a kernel interface (net_af_packet, for one) say that their link is always up.
-std::optional<NicPort::Link> kernel_link(unsigned if_index) {
+// IFF_* of a kernel interface; nullopt when there is none, or no more.
+std::optional<int> kernel_flags(unsigned if_index) {
   ifreq request{};
-  if (if_indextoname(if_index, request.ifr_name) == nullptr)
-    return NicPort::Link{.up = false, .text = "down: the kernel's interface is gone"};
+  if (if_indextoname(if_index, request.ifr_name) == nullptr) return std::nullopt;
   const int any_socket = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
   const int result = ioctl(any_socket, SIOCGIFFLAGS, &request);
   close(any_socket);
-  if (result != 0) return std::nullopt;
-  const bool up = (request.ifr_flags & IFF_RUNNING) != 0;
-  return NicPort::Link{.up = up, .text = up ? "up" : "down"};
+  return result == 0 ? std::optional<int>(request.ifr_flags) : std::nullopt;
+}
+
+// Drivers that sit on a kernel interface (net_af_packet, for one) say that their link is always up.
+NicPort::Link kernel_link(unsigned if_index) {
+  const std::optional<int> flags = kernel_flags(if_index);
+  if (!flags) return {.up = false, .text = "down: the kernel's interface is gone"};
+  const bool up = (*flags & IFF_RUNNING) != 0;
+  return {.up = up, .text = up ? "up" : "down"};
 }
 
 uint16_t data_room(uint32_t frame_bytes) {
@@ -108,12 +113,10 @@ NicPort::~NicPort() {
 
 void NicPort::must(int result, const std::string& step) const {
   if (result >= 0) return;
-  throw Failure(
-      ExitCode::no_device,
-      fmt::format("port {} ({}, {}): {} failed ({}); see what drivers-config/{}.conf says of this "
-                  "driver, and give other values by --driver-config",
-                  facts_.port, facts_.device, facts_.driver, step, rte_strerror(-result),
-                  facts_.driver));
+  throw Failure(ExitCode::no_device,
+                fmt::format("{}: {} failed ({}); preset {} was used, other values may be given by "
+                            "--driver-config",
+                            name_of(facts_), step, rte_strerror(-result), preset_.source));
 }
 
 RssGrant NicPort::rss_offered() const noexcept {
@@ -130,6 +133,9 @@ void NicPort::start(std::span<rte_mempool* const> pool_of_queue, const RssKey& k
   for (const auto event : {RTE_ETH_EVENT_INTR_LSC, RTE_ETH_EVENT_INTR_RMV})
     rte_eth_dev_callback_register(facts_.port, event, on_event, &events_);
   set_up_queues(pool_of_queue);
+  // Some devices know their RETA only once they are configured.
+  if (rss_types_ != 0 && preset_.reta) reta_entries_ = ask().reta_size;
+  rte_eth_stats_reset(facts_.port);
   must(rte_eth_dev_start(facts_.port), "starting");
   started_ = true;
   rss_ = rss_offered();
@@ -174,7 +180,8 @@ int NicPort::try_configure(uint16_t queues, uint16_t tx_queues, bool interrupts)
 }
 
 void NicPort::set_up_tx_queues(uint16_t queues) {
-  constexpr uint16_t few_descriptors = 512;
+  uint16_t few_descriptors = 512;
+  rte_eth_dev_adjust_nb_rx_tx_desc(facts_.port, nullptr, &few_descriptors);
   for (uint16_t queue = 0; queue < queues; ++queue) {
     must(rte_eth_tx_queue_setup(facts_.port, queue, few_descriptors, SOCKET_ID_ANY, nullptr),
          fmt::format("setting up transmit queue {}", queue));
@@ -199,12 +206,14 @@ void NicPort::set_up_queues(std::span<rte_mempool* const> pool_of_queue) {
 
 bool NicPort::listen() noexcept {
   if (!preset_.promiscuous) return true;
+  // A kernel interface may be so by somebody else's wish.
+  was_promiscuous_ = (kernel_flags(kernel_if_index_).value_or(0) & IFF_PROMISC) != 0;
   rte_eth_allmulticast_enable(facts_.port);
   return rte_eth_promiscuous_enable(facts_.port) == 0;
 }
 
 void NicPort::deafen() noexcept {
-  if (!preset_.promiscuous) return;
+  if (!preset_.promiscuous || was_promiscuous_) return;
   rte_eth_allmulticast_disable(facts_.port);
   rte_eth_promiscuous_disable(facts_.port);
 }
@@ -213,7 +222,7 @@ void NicPort::stop() noexcept {
   if (!started_) return;
   started_ = false;
   at_stop_ = count();
-  if (!removed()) rte_eth_dev_stop(facts_.port);
+  rte_eth_dev_stop(facts_.port);  // also when it is gone: else its driver cannot be closed
 }
 
 std::optional<NicPort::Link> NicPort::link() const {
@@ -225,8 +234,8 @@ std::optional<NicPort::Link> NicPort::link() const {
   return Link{.up = link.link_status == RTE_ETH_LINK_UP, .text = std::move(text)};
 }
 
-bool NicPort::removed() const noexcept {
-  return events_.removed || rte_eth_dev_is_removed(facts_.port) == 1;
+void NicPort::look_for_removal() noexcept {
+  if (rte_eth_dev_is_removed(facts_.port) == 1) events_.removed = true;
 }
 
 std::optional<NicPort::Counted> NicPort::count() const noexcept {
@@ -245,7 +254,7 @@ flow::PortCounters NicPort::counters(uint64_t received) const {
   if (device->received > received) counters.undelivered = device->received - received;
   // A device that has been unplugged counts no more, or from 0 again; virtual ones count their
   // first queues only.
-  const bool counts_all = queues_ <= RTE_ETHDEV_QUEUE_STAT_CNTRS && !removed();
+  const bool counts_all = queues_ <= RTE_ETHDEV_QUEUE_STAT_CNTRS && !events_.removed;
   if (device->received < received && counts_all)
     counters.overdelivered = received - device->received;
   counters.missed = device->missed + counters.undelivered;

@@ -57,7 +57,7 @@ class NicPort {
   // Nothing may poll its queues any more.
   void stop() noexcept;
 
-  // "up, 10 Gbps FDX"; nullopt when the device does not tell.
+  // "up, 10 Gbit/s"; nullopt when the device does not tell.
   struct Link {
     bool up;
     std::string text;
@@ -65,8 +65,9 @@ class NicPort {
   [[nodiscard]] std::optional<Link> link() const;
   // How often the device has reported a change of its link (0 for one that never does).
   [[nodiscard]] uint32_t link_events() const noexcept { return events_.link.load(); }
-  // True from when the device was unplugged.
-  [[nodiscard]] bool removed() const noexcept;
+  // True from when the device was found to be unplugged. Any lcore may ask; one looks.
+  [[nodiscard]] const std::atomic<bool>& removed() const noexcept { return events_.removed; }
+  void look_for_removal() noexcept;
 
   // What the device counted from start() to stop(). `received`: what its queues handed over.
   [[nodiscard]] flow::PortCounters counters(uint64_t received) const;
@@ -102,6 +103,7 @@ class NicPort {
   uint16_t queues_ = 0;
   RssGrant rss_;
   bool started_ = false;
+  bool was_promiscuous_ = false;
   Events events_;
   std::optional<Counted> at_stop_;  // some devices forget when they are stopped
 };

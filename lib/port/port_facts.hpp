@@ -1,5 +1,7 @@
 #pragma once
 
+#include <fmt/format.h>
+
 #include <cstdint>
 #include <string>
 
@@ -16,5 +18,10 @@ struct PortFacts {
   bool power_of_two;     // no other number of queues will do
   uint16_t descriptors;  // a queue
 };
+
+// How people are told of it: "port 0 (net_igb, 0000:3b:00.0)".
+inline std::string name_of(const PortFacts& port) {
+  return fmt::format("port {} ({}, {})", port.port, port.driver, port.device);
+}
 
 }  // namespace pollflow::port

@@ -10,6 +10,7 @@ namespace {
 
 constexpr uint64_t link_wait_ns = 9'000'000'000;  // what autonegotiation may take
 constexpr uint64_t enough_packets = 1000;         // to judge RSS by
+constexpr uint64_t spread_wait_ns = 3'000'000'000;
 
 }  // namespace
 
@@ -19,14 +20,13 @@ PortWatch::PortWatch(NicPort& port, std::vector<const QueueProgress*> queues)
 std::vector<std::string> PortWatch::look(uint64_t monotonic_ns) {
   if (began_ns_ == 0) began_ns_ = monotonic_ns;
   news_.clear();
-  if (!gone_ && port_.removed()) {
-    gone_ = true;
+  port_.look_for_removal();
+  if (port_.removed()) {
     tell_once(unplugged, "the device is gone; what it delivered before is kept, other ports go on");
-  }
-  if (!gone_) {
+  } else {
     look_at_link(monotonic_ns);
     look_for_loss();
-    look_at_rss();
+    look_at_rss(monotonic_ns);
   }
   return std::exchange(news_, {});
 }
@@ -61,7 +61,7 @@ void PortWatch::look_for_loss() {
   }
 }
 
-void PortWatch::look_at_rss() {
+void PortWatch::look_at_rss(uint64_t monotonic_ns) {
   const RssGrant& rss = port_.rss();
   if (rss.types == 0) return;
   uint64_t accounted = 0;
@@ -81,7 +81,10 @@ void PortWatch::look_at_rss() {
                           "one; it is computed in software",
                           accounted));
   }
-  if (queues_.size() > 1 && busiest == packets && packets >= enough_packets) {
+  // A thousand packets may come within a millisecond: time to see another queue's is given, too.
+  if (packets > 0 && first_packets_ns_ == 0) first_packets_ns_ = monotonic_ns;
+  const bool long_enough = packets > 0 && monotonic_ns - first_packets_ns_ >= spread_wait_ns;
+  if (queues_.size() > 1 && busiest == packets && packets >= enough_packets && long_enough) {
     tell_once(one_queue,
               fmt::format("all of {} packets came on one of {} queues: they are of one pair of "
                           "addresses, or the device does not do the RSS that it granted",
@@ -90,9 +93,7 @@ void PortWatch::look_at_rss() {
 }
 
 void PortWatch::tell(const std::string& sentence) {
-  const PortFacts& facts = port_.facts();
-  news_.push_back(
-      fmt::format("port {} ({}, {}): {}", facts.port, facts.driver, facts.device, sentence));
+  news_.push_back(fmt::format("{}: {}", name_of(port_.facts()), sentence));
 }
 
 void PortWatch::tell_once(Once what, const std::string& sentence) {

@@ -27,16 +27,13 @@ class PortWatch {
   // second; `monotonic_ns` tells how long a link has been waited for.
   std::vector<std::string> look(uint64_t monotonic_ns);
 
-  // True from when the device was unplugged.
-  [[nodiscard]] bool gone() const noexcept { return gone_; }
-
  private:
   // Sentences that are told once each.
   enum Once : unsigned { unplugged, no_link, missing, no_buffers, no_hash, one_queue };
 
   void look_at_link(uint64_t monotonic_ns);
   void look_for_loss();
-  void look_at_rss();
+  void look_at_rss(uint64_t monotonic_ns);
   void tell(const std::string& sentence);
   void tell_once(Once what, const std::string& sentence);
 
@@ -46,7 +43,7 @@ class PortWatch {
   uint64_t began_ns_ = 0;
   std::optional<bool> link_up_;
   uint32_t link_events_ = 0;
-  bool gone_ = false;
+  uint64_t first_packets_ns_ = 0;
   unsigned told_ = 0;
 };
 

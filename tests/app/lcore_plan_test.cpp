@@ -201,6 +201,15 @@ TEST_CASE("too few lcores: the error says how many are needed and why") {
   CHECK(queue_counts(plan(on_one_node({0, 1, 2, 3, 4}), {fanout(0, 40)})) == Counts{14, 13, 13});
 }
 
+TEST_CASE("too few lcores on a port's own node: the error names the node") {
+  PortFacts many = fanout(0, 20);
+  many.node = 1;
+  const std::vector<Lcore> lcores = {{0, 0}, {1, 0}, {2, 1}, {3, 0}};
+  CHECK_THROWS_WITH(plan(lcores, {many, nic(1, 0, 1)}),
+                    Catch::Contains("lcore 2 would have to poll 20 receive queues") &&
+                        Catch::Contains("NUMA node 1"));
+}
+
 TEST_CASE("every layout of up to 8 lcores and 3 ports gives each queue one owner") {
   for (unsigned lcore_count = 1; lcore_count <= 8; ++lcore_count) {
     for (uint16_t port_count = 1; port_count <= 3; ++port_count) {

@@ -42,13 +42,15 @@ def wait_until(condition, what, seconds=30):
 class Live:
     """A pollflow on live ports; started when it says that it receives."""
 
-    def __init__(self, eal, options, prefix=()):
+    def __init__(self, eal, options, prefix=(), **named):
         eal = [*eal, *NOTHING_LEFT_BEHIND]
         self.process = subprocess.Popen([*prefix, runner.binary(), *map(str, eal), "--", *map(str, options)],
-                                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+                                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                        **{"stderr": subprocess.PIPE, **named})
         self.stdout, self.stderr = [], []
         self.readers = [threading.Thread(target=self.read, args=stream, daemon=True) for stream in
-                        ((self.process.stdout, self.stdout), (self.process.stderr, self.stderr))]
+                        ((self.process.stdout, self.stdout), (self.process.stderr, self.stderr))
+                        if stream[0] is not None]
         for reader in self.readers:
             reader.start()
 
@@ -86,8 +88,8 @@ class Live:
         self.process.wait(timeout=runner.TIMEOUT_S)
         for reader in self.readers:
             reader.join()
-        self.process.stdout.close()
-        self.process.stderr.close()
+        for stream in filter(None, (self.process.stdout, self.process.stderr)):
+            stream.close()
         return runner.Outcome(self.process.returncode, "".join(self.stdout), "".join(self.stderr))
 
 

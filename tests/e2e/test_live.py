@@ -2,6 +2,7 @@
 """Live ports, end to end: kernel traffic, several ports, stop, reload, links, collectors that go away."""
 
 import contextlib
+import os
 import pathlib
 import signal
 import socket
@@ -293,6 +294,51 @@ class StopAndReloadTest(LiveTest):
         self.assertGreater(missed, 0)
         self.assertEqual(missed, collector["records_refused"])
         self.assertEqual(expected, self.ledger["flow_sequence"])
+
+    def test_a_device_that_is_unplugged_is_told_and_the_other_port_goes_on(self):
+        library = os.environ.get("POLLFLOW_GONE_PORT", "")
+        if not library:
+            self.skipTest("POLLFLOW_GONE_PORT is not set: the library that the build makes of gone_port.cpp")
+        traffic = self.capture([(START_US, frames.udp_frame(src_port=port)) for port in range(2000, 2040)])
+        gone = self.folder / "gone"
+        environment = {**os.environ, "LD_PRELOAD": library, "ASAN_OPTIONS": "verify_asan_link_order=0",
+                       "POLLFLOW_GONE": str(gone)}
+        ports = ["--vdev", "net_pcap0,rx_pcap=%s,infinite_rx=1" % traffic,
+                 "--vdev", "net_pcap1,rx_pcap=%s,infinite_rx=1" % traffic]
+        with Live([*FOUR_LCORES, *ports], [*self.outputs(), "--active-timeout", 1], env=environment) as live:
+            wait_until(lambda: self.written_flows() >= 80, "flows of both ports")
+            gone.touch()
+            live.wait_for("port 0 (net_pcap, net_pcap0): the device is gone")
+            written = self.written_flows()
+            wait_until(lambda: self.written_flows() >= written + 80, "more flows of the other port")
+            outcome = live.stop()
+        self.assert_done(outcome)
+        self.assertEqual(outcome.stderr.count("the device is gone"), 1)
+        latest = {in_if: max(row.last_ms for row in self.rows if row.in_if == in_if) for in_if in (1, 2)}
+        self.assertLess(latest[1], latest[2])
+
+    def test_a_run_whose_words_nobody_takes_ends_with_its_account(self):
+        config = self.folder / "pollflow.conf"
+        config.write_text("")
+        with open("/dev/full", "w", encoding="ascii") as full, \
+             Live([*FOUR_LCORES, *self.many_flows(1000)], [*self.outputs(), "--config", config],
+                  stderr=full) as live:
+            wait_until(lambda: self.everything_read(live), "the file is read")
+            config.write_text("inactive-timeout = 1\n")
+            live.send(signal.SIGHUP)                        # which it has something to say about
+            wait_until(lambda: self.written_flows() == 1000, "all flows left by the new timeout")
+            outcome = live.stop()
+        self.assertEqual(outcome.code, 0)
+        self.assert_adds_up(self.ledger)
+
+    def test_an_output_file_that_takes_no_more_is_told_while_it_runs(self):
+        with Live([*ONE_LCORE, *self.many_flows(1000)],
+                  ["--flows-out", "/dev/full", "--ledger", self.folder / "ledger.json", "--inactive-timeout", 1]) as live:
+            live.wait_for("--flows-out /dev/full: writing failed (No space left on device); carrying on")
+            outcome = live.stop()
+        self.assertEqual(outcome.code, 1)
+        self.assert_adds_up(self.ledger)
+        self.assertEqual(self.ledger["records"]["lost"]["write_failed"]["records"], 1000)
 
     def test_a_live_run_without_root_and_without_huge_pages(self):
         self.folder.chmod(0o777)

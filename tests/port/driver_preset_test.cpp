@@ -64,8 +64,8 @@ TEST_CASE("lists may be empty, and an MTU may be left alone") {
 
 TEST_CASE("what is wrong in a preset is named with its file") {
   const std::pair<const char*, const char*> wrong[] = {
-      {"burst = 0", "test.conf: burst: '0' is not a whole number from 1 to 64"},
-      {"burst = 65", "from 1 to 64"},
+      {"burst = 0", "test.conf: burst: '0' is not a whole number from 8 to 64"},
+      {"burst = 65", "from 8 to 64"},
       {"rx-descriptors = many", "test.conf: rx-descriptors: 'many'"},
       {"queues = some", "test.conf: queues: 'some' is none of: workers all power-of-two one"},
       {"rss-types = ipv4 ipx", "test.conf: rss-types: 'ipx' is none of: none ipv4"},
@@ -74,7 +74,7 @@ TEST_CASE("what is wrong in a preset is named with its file") {
       {"mtu = 20000", "test.conf: mtu: '20000'"},
       {"speed = 10", "test.conf: "},
       {"no equals sign", "test.conf: "},
-      {"burst = 3\nburst = 4", "test.conf: burst: is given twice"},
+      {"burst = 33\nburst = 34", "test.conf: burst: is given twice"},
   };
   for (const auto& [text, words] : wrong) {
     CAPTURE(text);
@@ -85,19 +85,29 @@ TEST_CASE("what is wrong in a preset is named with its file") {
 
 TEST_CASE("a driver's own file wins, then the preset built in, then the default") {
   const Folder folder;
-  folder.write("net_mine.conf", "burst = 7\n");
-  folder.write("net_null.conf", "burst = 9\n");
-  CHECK(preset_for("net_mine", folder.path()).burst == 7);
-  CHECK(preset_for("net_null", folder.path()).burst == 9);
+  folder.write("net_mine.conf", "burst = 17\n");
+  folder.write("net_null.conf", "burst = 19\n");
+  CHECK(preset_for("net_mine", folder.path()).burst == 17);
+  CHECK(preset_for("net_null", folder.path()).burst == 19);
   CHECK(preset_for("net_ice", folder.path()).source == "net_ice.conf");
   CHECK(preset_for("net_unheard_of", folder.path()).source == "default.conf");
   folder.write("default.conf", "burst = 11\n");
   CHECK(preset_for("net_unheard_of", folder.path()).burst == 11);
-  CHECK(preset_for("net_mine", folder.path()).burst == 7);
+  CHECK(preset_for("net_mine", folder.path()).burst == 17);
   CHECK(preset_for("net_mine", folder.path()).rss_types != 0);  // as in the built-in default
   CHECK(preset_for("net_unheard_of", "").source == "default.conf");
   CHECK_THROWS_WITH(preset_for("net_null", folder.path() + "/nowhere"),
-                    Catch::Contains("there is no such folder"));
+                    Catch::Contains("nowhere: cannot be read (No such file or directory)"));
+}
+
+TEST_CASE("what is there and no file to be read is named") {
+  const Folder folder;
+  fs::create_directory(folder.path() + "/net_null.conf");
+  CHECK_THROWS_WITH(preset_for("net_null", folder.path()),
+                    Catch::Contains("net_null.conf: cannot be read (Is a directory)"));
+  fs::create_symlink("net_ring.conf", folder.path() + "/net_ring.conf");
+  CHECK_THROWS_AS(preset_for("net_ring", folder.path()), Failure);
+  CHECK_THROWS_AS(preset_for(std::string(300, 'x'), folder.path()), Failure);
 }
 
 TEST_CASE("the presets built in are right, and those of RSS NICs ask for the 4-tuple") {

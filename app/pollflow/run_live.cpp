@@ -1,6 +1,8 @@
 #include <fmt/format.h>
 #include <rte_ethdev.h>
 
+#include <algorithm>
+
 #include "commands.hpp"
 #include "eal.hpp"
 #include "eal_arguments.hpp"
@@ -9,7 +11,9 @@
 #include "layout_table.hpp"
 #include "live_ports.hpp"
 #include "live_run.hpp"
+#include "memory.hpp"
 #include "run_end.hpp"
+#include "signals.hpp"
 #include "streams.hpp"
 
 namespace pollflow::app {
@@ -22,7 +26,7 @@ constexpr size_t buffers_guess_bytes = size_t{512} << 20;
 // EAL starts without a device that it cannot have; why so stands in its log only.
 void check_ports_found(const Eal& eal) {
   if (rte_eth_dev_count_avail() > 0) return;
-  if (const auto known = explain_eal(eal.raw_log()))
+  if (const auto known = explain_missing_port(eal.raw_log()))
     throw Failure(known->code, "EAL found no port: " + known->sentence, eal.log());
   throw Failure(ExitCode::no_device,
                 "EAL found no port; bind a NIC to a DPDK driver (scripts/bind-nic lists them) and "
@@ -46,13 +50,13 @@ ExitCode run_on(const CommandLine& line, Eal& eal, OpenOutputs& outputs) {
                                       .ports = ports.facts()});
   print_to_people(people,
                   layout_table(plan, ports.facts(), LiveRun::bytes_needed(options, ports, plan)));
+  LiveRun run(line, ports, plan, outputs.records);
   ports.start(plan);
   print_to_people(people, fmt::format("\n{}", ports.description()));
   if (options.dry_run) {
     say_all(ports.warnings());
     return ExitCode::done;
   }
-  LiveRun run(line, ports, plan, outputs.records);
   ports.listen();
   say_all(ports.warnings());
   eal.log_aloud();
@@ -63,12 +67,13 @@ ExitCode run_on(const CommandLine& line, Eal& eal, OpenOutputs& outputs) {
 
 }  // namespace
 
-ExitCode watch_ports(const CommandLine& line) {
+ExitCode run_live(const CommandLine& line) {
+  reload_on_hangup();
   // A dry run leaves no files behind, nor the files of an earlier run empty.
   OpenOutputs outputs(line.options.dry_run ? Options{} : line.options);
-  Eal eal(live_eal_arguments(
-              line.eal, flow::FlowTable::bytes_needed(line.options.flows) + buffers_guess_bytes),
-          line.eal);
+  const size_t bytes = flow::FlowTable::bytes_needed(line.options.flows) + buffers_guess_bytes;
+  if (std::ranges::find(line.eal, "--no-huge") != line.eal.end()) check_memory_available(bytes);
+  Eal eal(live_eal_arguments(line.eal, bytes), line.eal);
   check_ports_found(eal);
   try {
     return run_on(line, eal, outputs);
