@@ -63,7 +63,10 @@ constexpr std::array of_devices = {
     Known{"failed to parse device", ExitCode::usage,
           "EAL does not know the device or driver that -a or --vdev names; scripts/bind-nic lists "
           "the host's NICs"},
-    Known{"failed to initialize", ExitCode::usage,
+    Known{"could not open af_packet socket", ExitCode::no_permission,
+          "net_af_packet may not open its socket; run as root, or give it CAP_NET_RAW and "
+          "CAP_NET_ADMIN"},
+    Known{"failed to initialize", ExitCode::no_device,
           "a device named by -a or --vdev cannot be set up; check its name and arguments, DPDK's "
           "words "
           "are below"},

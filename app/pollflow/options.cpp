@@ -139,7 +139,7 @@ constexpr std::array settings = {
             }},
     Setting{"ifindex", "PORT=INDEX", "input ifindex of a port (port number + 1)", set_ifindex,
             true},
-    Setting{"export-lcore", "N", "the lcore that exports (the last that EAL gives)",
+    Setting{"export-lcore", "N", "the lcore that exports (the last; of two the main one)",
             [](Options& o, const std::string& v) {
               o.export_lcore = number<unsigned>(v, 0, RTE_MAX_LCORE - 1);
             }},
@@ -203,8 +203,9 @@ void apply(const po::parsed_options& parsed, const std::string& where, ExitCode 
         settings, [&](const Setting& s) { return s.name == given.string_key; });
     if (setting == settings.end() || given.unregistered) {
       throw Failure(
-          code, fmt::format("{}unknown key '{}'; the keys are the long options of pollflow --help",
-                            where, given.string_key));
+          code,
+          fmt::format("{}unknown key '{}'; docs/reference/options.md says which keys there are",
+                      where, given.string_key));
     }
     if (!seen.insert(given.string_key).second && !setting->repeatable) {
       throw Failure(code,

@@ -51,8 +51,8 @@ class Table {
 
 void add_port(Table& table, const flow::PortCounters& port) {
   if (port.missed + port.errored > 0 || !port.queues.empty()) {
-    table.line("  port {}: {} offered, {} missed, {} could not be read\n", port.port,
-               port.offered(), port.missed, port.errored);
+    table.line("  port {}: {} offered, {} missed, {} errored\n", port.port, port.offered(),
+               port.missed, port.errored);
   }
   for (const flow::QueueCounters& queue : port.queues) {
     table.line("    queue {:<22}{:>14}{:>14}  on lcore {}, {} hashed by the NIC\n", queue.queue, "",

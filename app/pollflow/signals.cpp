@@ -35,8 +35,9 @@ void count_stop(int signal) {
   timespec now{};
   clock_gettime(CLOCK_MONOTONIC, &now);
   const int64_t now_ns = int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
-  const bool echo = latest_signal.exchange(signal) == signal &&
-                    now_ns - latest_ns.exchange(now_ns) < same_signal_ns;
+  const bool same = latest_signal.exchange(signal) == signal;
+  const int64_t before_ns = latest_ns.exchange(now_ns);
+  const bool echo = same && now_ns - before_ns < same_signal_ns;
   if (echo || stops.fetch_add(1) == 0) return;
   if (auto* const action = second_stop_action.load()) action();
 }

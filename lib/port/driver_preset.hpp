@@ -34,7 +34,8 @@ DriverPreset parse_preset(const std::string& text, const std::string& source,
                           const DriverPreset& base = {});
 
 // The preset of a driver (rte_eth_dev_info's driver_name): FOLDER/DRIVER.conf when `folder` is
-// named and has it, else the one built in, else the built-in default.
+// named and has it, else the one built in; what is not
+// in there, or in none, is as in FOLDER/default.conf, else as in the built-in default.
 DriverPreset preset_for(const std::string& driver, const std::string& folder);
 
 // Names of RSS types as presets write them, for people: "ipv4 ipv4-tcp"; "none" for 0.

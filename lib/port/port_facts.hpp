@@ -19,7 +19,7 @@ struct PortFacts {
   uint16_t descriptors;  // a queue
 };
 
-// How people are told of it: "port 0 (net_igb, 0000:3b:00.0)".
+// How people are told of it: "port 0 (net_ice, 0000:3b:00.0)".
 inline std::string name_of(const PortFacts& port) {
   return fmt::format("port {} ({}, {})", port.port, port.driver, port.device);
 }

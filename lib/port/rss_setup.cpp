@@ -68,7 +68,7 @@ std::string describe(const RssGrant& grant) {
               ? std::string(", no key can be set")
               : fmt::format(", key of {} bytes ({})", grant.key_bytes, key_words());
   text += grant.reta_entries == 0
-              ? std::string(", no RETA")
+              ? std::string(", RETA left to the driver")
               : fmt::format(", RETA of {} entries{}", grant.reta_entries,
                             grant.reta_even ? ", filled evenly" : ", as the driver filled it");
   text +=

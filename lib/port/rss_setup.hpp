@@ -17,7 +17,7 @@ struct RssGrant {
   bool hash_delivered = false;  // packets carry the hash (the RSS_HASH offload)
   size_t key_bytes = 0;         // 0: the device takes no key
   KeyReadBack key = KeyReadBack::not_told;
-  unsigned reta_entries = 0;  // 0: the device has none to be written
+  unsigned reta_entries = 0;  // 0: none, or none that is ours to write
   bool reta_even = false;     // read back as written: each queue the same share
 };
 

@@ -27,7 +27,9 @@ def checks(subject):
     if path is None:
         yield warn("no pollflow to ask: $POLLFLOW, build/app/pollflow and PATH have none",
                    "meson setup build --buildtype release && ninja -C build app/pollflow")
-    elif subject.eal is not None and subject.user is not None:
+    elif subject.eal is not None and subject.user is None:
+        yield warn("dry run: left out, as there is no such user", "create the user, or name another by --user")
+    elif subject.eal is not None:
         yield from dry_run(subject, [path, *subject.eal.arguments, "--", "--max-flows", str(subject.max_flows),
                                      "--dry-run"])
 

@@ -471,7 +471,7 @@ TEST_CASE("text: one packet of trouble is enough, and one port's is not another'
   }
   SECTION("one errored") {
     port.errored = 1;
-    CHECK(mentions(ledger_text(ledger, {}), "port 0: 1001 offered, 0 missed, 1 "));
+    CHECK(mentions(ledger_text(ledger, {}), "port 0: 1001 offered, 0 missed, 1 errored"));
   }
   CHECK(mentions(ledger_text(ledger, {}), "port 5:"));
 }

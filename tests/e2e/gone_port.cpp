@@ -1,4 +1,5 @@
-// Preloaded into pollflow by test_live.py: port 0 is unplugged from when the file $POLLFLOW_GONE is there.
+// Preloaded into pollflow by test_live.py: port 0 is unplugged from when the file $POLLFLOW_GONE is
+// there.
 
 #include <rte_ethdev.h>
 #include <unistd.h>

@@ -211,7 +211,8 @@ class StopAndReloadTest(LiveTest):
         self.assertEqual(self.ledger["expired"]["forced"], flows)
         self.assertEqual(self.ledger["records"]["sent"]["records"], flows)
         self.assertEqual(self.ledger["flows_high_water"], flows)
-        self.assertLess(took, 5)
+        if not os.environ.get("POLLFLOW_SANITIZED"):       # which takes several times as long
+            self.assertLess(took, 5)
 
     def everything_read(self, live):
         """The driver has read the file to its end: from then on its offset stands still."""
@@ -233,6 +234,22 @@ class StopAndReloadTest(LiveTest):
             outcome = live.finish()
         self.assertEqual(outcome.code, 1)
         self.assertRegex(outcome.stderr, r"second signal; lost: about \d+ flows in the tables and \d+ records")
+
+    def test_the_same_signal_twice_within_a_moment_counts_once(self):
+        for _ in range(5):
+            with Live([*ONE_LCORE, *self.many_flows(600)],
+                      [*self.outputs(), "--collector", "127.0.0.1:%d" % runner.closed_port(), "--export-rate", 600,
+                       "--inactive-timeout", 600]) as live:
+                wait_until(lambda: self.everything_read(live), "the file is read")
+                began = time.monotonic()
+                live.send(signal.SIGINT)
+                live.send(signal.SIGINT)
+                took = time.monotonic() - began
+                outcome = live.finish()
+            if took < 0.015:        # else this machine was too busy for them to be a moment apart
+                break
+        self.assert_done(outcome)
+        self.assertEqual(self.ledger["records"]["sent"]["records"], 600)
 
     def test_hangup_reloads_timeouts_and_names_what_it_cannot(self):
         config = self.folder / "pollflow.conf"

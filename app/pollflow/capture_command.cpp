@@ -1,6 +1,10 @@
 #include <fmt/format.h>
 #include <rte_ethdev.h>
 
+#include <algorithm>
+#include <array>
+#include <string_view>
+
 #include "capture_run.hpp"
 #include "commands.hpp"
 #include "eal.hpp"
@@ -13,14 +17,23 @@
 namespace pollflow::app {
 namespace {
 
+void check_names_no_device(const std::vector<std::string>& eal_arguments) {
+  constexpr std::array<std::string_view, 3> options = {"-a", "--allow", "--vdev"};
+  for (const std::string& argument : eal_arguments) {
+    const auto begins = [&](std::string_view option) { return argument.starts_with(option); };
+    if (std::ranges::none_of(options, begins)) continue;
+    throw Failure(
+        ExitCode::usage,
+        fmt::format("--read takes its packets from the capture alone; leave out {}", argument));
+  }
+}
+
 void check_only_port(const Eal& eal) {
   const unsigned ports = rte_eth_dev_count_avail();
   if (ports == 1) return;
   throw Failure(
       ExitCode::usage,
-      fmt::format("--read takes its packets from the capture alone, but EAL found {} ports; leave "
-                  "out --vdev and -a",
-                  ports),
+      fmt::format("--read takes its packets from the capture alone, but EAL found {} ports", ports),
       eal.log());
 }
 
@@ -55,6 +68,7 @@ ExitCode judge(const Options& options, const port::CaptureFile& file, const Capt
 
 ExitCode read_capture(const CommandLine& line) {
   const Options& options = line.options;
+  check_names_no_device(line.eal);
   const port::CaptureFile file(options.read);
   check_memory_available(CaptureRun::bytes_needed(options));
   OpenOutputs outputs(options);
