@@ -235,6 +235,10 @@ class StopAndReloadTest(LiveTest):
         self.assertEqual(outcome.code, 1)
         self.assertRegex(outcome.stderr, r"second signal; lost: about \d+ flows in the tables and \d+ records")
 
+    def pending_signals(self, live):
+        status = pathlib.Path("/proc/%d/status" % live.process.pid).read_text()
+        return int(status.partition("ShdPnd:")[2].split()[0], 16)
+
     def test_the_same_signal_twice_within_a_moment_counts_once(self):
         for _ in range(5):
             with Live([*ONE_LCORE, *self.many_flows(600)],
@@ -243,6 +247,7 @@ class StopAndReloadTest(LiveTest):
                 wait_until(lambda: self.everything_read(live), "the file is read")
                 began = time.monotonic()
                 live.send(signal.SIGINT)
+                wait_until(lambda: not self.pending_signals(live), "the first is taken")    # else they are one
                 live.send(signal.SIGINT)
                 took = time.monotonic() - began
                 outcome = live.finish()
@@ -332,7 +337,7 @@ class StopAndReloadTest(LiveTest):
         self.assert_done(outcome)
         self.assertEqual(outcome.stderr.count("the device is gone"), 1)
         latest = {in_if: max(row.last_ms for row in self.rows if row.in_if == in_if) for in_if in (1, 2)}
-        self.assertLess(latest[1], latest[2])
+        self.assertLess(latest[1] + 500, latest[2])
 
     def test_a_run_whose_words_nobody_takes_ends_with_its_account(self):
         config = self.folder / "pollflow.conf"
