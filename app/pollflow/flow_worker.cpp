@@ -50,8 +50,7 @@ void FlowWorker::tell_progress() noexcept {
   tell(progress_.flows, table_.flows());
   tell(progress_.records_created, counters.created().records);
   const uint64_t lost = counters.lost_sum().records;
-  if (lost != progress_.records_lost.load(std::memory_order_relaxed))
-    tell(progress_.records_lost, lost);
+  if (lost != records_lost()) tell(loss_.records, lost);
 }
 
 uint64_t draw_secret() {

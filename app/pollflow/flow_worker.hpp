@@ -35,12 +35,17 @@ class FlowWorker {
   [[nodiscard]] const pipeline::ExpiryRing& ring() const noexcept { return ring_; }
   [[nodiscard]] const pipeline::Worker& worker() const noexcept { return worker_; }
   [[nodiscard]] const WorkerProgress& progress() const noexcept { return progress_; }
+  // Any lcore: records lost so far, before they reached the ring.
+  [[nodiscard]] uint64_t records_lost() const noexcept {
+    return loss_.records.load(std::memory_order_relaxed);
+  }
 
   // The worker's own lcore, after each turn.
   void tell_progress() noexcept;
 
  private:
   WorkerProgress progress_;
+  WorkerLoss loss_;
   flow::FlowTable table_;
   pipeline::ExpiryRing ring_;
   pipeline::Worker worker_;

@@ -113,8 +113,9 @@ LcorePlan plan_lcores(const LcoreNeeds& needs) {
     const auto servers = servers_of(port, needs.ports, plan.workers);
     size_t queues = std::clamp<size_t>(servers.size(), port.queues_min, port.queues_max);
     if (port.power_of_two) queues = std::bit_floor(queues);
-    for (uint16_t queue = 0; queue < queues; ++queue)
-      owner_of_next_queue(port, servers).queues.push_back({port.port, queue});
+    for (size_t queue = 0; queue < queues; ++queue)
+      owner_of_next_queue(port, servers)
+          .queues.push_back({port.port, static_cast<uint16_t>(queue)});
   }
   for (const WorkerPlan& worker : plan.workers) {
     check_can_poll(worker);

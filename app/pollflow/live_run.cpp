@@ -54,8 +54,8 @@ LiveRun::LiveRun(const CommandLine& line, LivePorts& ports, const LcorePlan& pla
       outputs_(outputs),
       collector_trouble_(outputs.collectors.size()),
       settings_{settings_of(line.options)},
-      orders_{.settings = &settings_.front()} {
-  exporter_settings_ = &settings_.front();
+      exporter_settings_(&settings_.front()) {
+  orders_.settings = &settings_.front();
   const uint64_t secret = table_secret(options_);
   for (const WorkerPlan& worker : plan.workers)
     add_lane(worker, secret);
@@ -196,9 +196,16 @@ void LiveRun::take_settings() {
   exporter_settings_ = wanted;
 }
 
+uint64_t LiveRun::records_lost() const noexcept {
+  uint64_t lost = 0;
+  for (const Lane& lane : lanes_)
+    lost += lane.flows.records_lost();
+  return lost;
+}
+
 // The sequence steps over what workers lost, as they lose it.
 void LiveRun::note_lost() {
-  const uint64_t lost = progress_.sum(&WorkerProgress::records_lost);
+  const uint64_t lost = records_lost();
   if (lost == lost_noted_) return;
   exporter_->note_lost(lost - lost_noted_);
   lost_noted_ = lost;
@@ -290,7 +297,7 @@ void LiveRun::look_around(uint64_t now_ns) {
     tell(fmt::format("--flows-out {}: writing failed ({}); carrying on without it",
                      options_.flows_out, std::strerror(error)));
   }
-  const uint64_t lost = progress_.sum(&WorkerProgress::records_lost);
+  const uint64_t lost = records_lost();
   if (lost > 0 && !losing_told_) {
     losing_told_ = true;
     tell(

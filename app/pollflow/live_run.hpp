@@ -88,6 +88,7 @@ class LiveRun {
   bool flush(Lane& lane);
 
   void take_settings();
+  [[nodiscard]] uint64_t records_lost() const noexcept;
   void note_lost();
   void note_output_trouble();
 
@@ -95,6 +96,15 @@ class LiveRun {
   void reload();
   void look_around(uint64_t now_ns);
   void tell(const std::string& sentence);
+
+  // Read by every lcore at every turn, and hardly ever written: a cache line of its own.
+  struct alignas(64) Orders {
+    std::atomic<const LiveSettings*> settings = nullptr;
+    std::atomic<Phase> phase = Phase::receive;
+    std::atomic<bool> over = false;
+  };
+  Orders orders_;
+  RunProgress progress_;
 
   const CommandLine& line_;
   Options options_;  // as they are in force
@@ -107,20 +117,11 @@ class LiveRun {
   std::vector<pipeline::ExpiryRing*> rings_;
   std::unique_ptr<pipeline::ExportLoop> exporter_;
   uint64_t lost_noted_ = 0;
-  const LiveSettings* exporter_settings_;
   std::deque<std::atomic<int>> collector_trouble_;  // the first errno of each; told, then negative
 
   std::deque<LiveSettings> settings_;  // all that were in force: somebody may look at one
+  const LiveSettings* exporter_settings_;
 
-  // Read by every lcore at every turn, and hardly ever written: a cache line of its own.
-  struct alignas(64) Orders {
-    std::atomic<const LiveSettings*> settings;
-    std::atomic<Phase> phase = Phase::receive;
-    std::atomic<bool> over = false;
-  };
-  Orders orders_;
-
-  RunProgress progress_;
   ProgressLine progress_line_;
   std::vector<port::PortWatch> watches_;
   bool losing_told_ = false;

@@ -7,15 +7,18 @@
 
 namespace pollflow::app {
 
-// What a worker lcore tells about itself while it runs; it alone writes. For people, and for the
-// export lcore, which looks at records_lost at every turn: so that has a cache line of its own. The
-// ledger is made of the counters that the lcores keep to themselves.
+// What a worker lcore tells people about itself while it runs; it alone writes. The ledger is made
+// of the counters that the lcores keep to themselves.
 struct alignas(64) WorkerProgress {
   std::atomic<uint64_t> packets = 0;
   std::atomic<uint64_t> octets = 0;
   std::atomic<uint64_t> flows = 0;
   std::atomic<uint64_t> records_created = 0;
-  alignas(64) std::atomic<uint64_t> records_lost = 0;  // before they reached a ring
+};
+
+// What it tells the export lcore, which looks at every turn: so on a cache line of its own.
+struct alignas(64) WorkerLoss {
+  std::atomic<uint64_t> records = 0;  // lost before they reached a ring
 };
 
 // All lcores of a run.
