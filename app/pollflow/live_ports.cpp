@@ -19,7 +19,7 @@ using port::NicPort;
 constexpr unsigned cache_mbufs = 256;  // of a worker's lcore; an mbuf there is not in the pool
 constexpr size_t mempool_overhead_bytes = 128;
 
-// Those that are not part of another, as the members of a bonding port are.
+// Those that no other port owns, as net_failsafe owns its sub-devices.
 std::vector<uint16_t> probed_ports() {
   const auto next = [](unsigned from) {
     return rte_eth_find_next_owned_by(static_cast<uint16_t>(from), RTE_ETH_DEV_NO_OWNER);

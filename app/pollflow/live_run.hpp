@@ -107,7 +107,7 @@ class LiveRun {
   RunProgress progress_;
 
   const CommandLine& line_;
-  Options options_;  // as they are in force
+  Options options_;  // as at the start; what a reload changed is in settings_
   LivePorts& ports_;
   const LcorePlan& plan_;
   pipeline::Outputs& outputs_;
