@@ -4,6 +4,7 @@
 #include <optional>
 #include <vector>
 
+#include "pipeline/report.hpp"
 #include "port/port_facts.hpp"
 
 namespace pollflow::app {
@@ -45,8 +46,7 @@ struct LcoreNeeds {
   std::vector<port::PortFacts> ports;
 };
 
-// The most queues that one worker polls: more would leave each unread for too long.
-inline constexpr size_t queues_per_worker_max = 16;
+using pipeline::queues_per_worker_max;
 
 // With one lcore it does everything; of two the main one controls and exports, so that the other
 // never waits; of more the main one controls, the last (or --export-lcore) exports, the rest work.

@@ -33,7 +33,7 @@ struct ExportCounters {
   RecordTally sent;
   RecordTally lost_send_failed;
   RecordTally lost_write_failed;
-  uint32_t flow_sequence = 0;
+  uint64_t flow_sequence = 0;  // 32 bits of it on the wire
 };
 
 // What one receive queue handed to the worker that owns it, in packets.
