@@ -19,7 +19,7 @@ from traffic import EVERYDAY, GeneratedTest, at, numbered
 FAILED, USAGE, NO_INPUT, CANNOT_CREATE, NO_PERMISSION, CONFIGURATION = 1, 64, 66, 73, 77, 78
 
 OPTIONS = ("read", "collector", "flows-out", "inactive-timeout", "active-timeout", "hold-idle", "max-flows",
-           "engine-type", "engine-id", "ifindex", "export-delay", "export-rate", "max-records", "hash-seed",
+           "engine-type", "engine-id", "ifindex", "routes", "pair", "export-delay", "export-rate", "max-records", "hash-seed",
            "ledger", "config", "check-config", "help", "version")
 
 
