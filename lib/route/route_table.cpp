@@ -79,7 +79,7 @@ size_t RouteTable::bytes_needed(std::span<const Route> routes) {
   const size_t tables = (size_t{entry_bytes} << tbl24_bits) +
                         (count_groups(routes) + size_t{64}) * group_entries * entry_bytes;
   const size_t tree = nodes * node_bytes + std::bit_ceil(nodes + 1) * sizeof(void*);
-  return tables + tree + (tables + tree) / 64 + small_things;
+  return tables + tree + (tables + tree) / 50 + small_things;
 }
 
 RouteTable::RouteTable(std::span<const Route> routes, int node) : answers_(1) {
