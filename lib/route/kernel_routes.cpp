@@ -28,14 +28,15 @@ struct KernelRoute {
   size_t number = 0;  // in the dump
 };
 
-// Type and name of an attribute, without the flags that netlink keeps in the same number.
+// Keeps attributes by their type; of types that this kernel's headers do not know, none.
 int collect(const nlattr* attribute, void* data) {
   auto& found = *static_cast<Attributes*>(data);
   if (mnl_attr_type_valid(attribute, RTA_MAX) > 0) found[mnl_attr_get_type(attribute)] = attribute;
   return MNL_CB_OK;
 }
 
-// A number of 32 bits as it stands in the message; 0 when it is not there, or of another length.
+// A number of 32 bits as it stands in the message (addresses: in network byte order); 0 when it is
+// not there, or of another length.
 uint32_t u32(const Attributes& attributes, size_t type) {
   const nlattr* attribute = attributes[type];
   if (attribute == nullptr || mnl_attr_get_payload_len(attribute) != sizeof(uint32_t)) return 0;
@@ -87,20 +88,12 @@ bool read_route(const nlmsghdr* message, KernelRoute& read) {
   read.metric = u32(attributes, RTA_PRIORITY);
   read.route.length = header.rtm_dst_len;
   read.route.prefix = ntohl(u32(attributes, RTA_DST)) & mask_of(header.rtm_dst_len);
-  switch (header.rtm_type) {
-    case RTN_THROW:
-      read.route.hole = true;
-      break;
-    case RTN_BLACKHOLE:
-    case RTN_UNREACHABLE:
-    case RTN_PROHIBIT:
-      break;
-    default:
-      if (attributes[RTA_MULTIPATH] != nullptr) {
-        set_first_next_hop(attributes[RTA_MULTIPATH], read.route);
-      } else {
-        set_next_hop(attributes, u32(attributes, RTA_OIF), read.route);
-      }
+  // Blackhole, unreachable and prohibit come with neither of these, and so end a search with none.
+  read.route.hole = header.rtm_type == RTN_THROW;
+  if (attributes[RTA_MULTIPATH] != nullptr) {
+    set_first_next_hop(attributes[RTA_MULTIPATH], read.route);
+  } else {
+    set_next_hop(attributes, u32(attributes, RTA_OIF), read.route);
   }
   return true;
 }
@@ -121,7 +114,7 @@ int take_message(const nlmsghdr* message, void* data) {
 }
 
 void ask(mnl_socket* socket) {
-  std::array<char, 256> buffer{};
+  alignas(nlmsghdr) std::array<char, 256> buffer{};
   nlmsghdr* message = mnl_nlmsg_put_header(buffer.data());
   message->nlmsg_type = RTM_GETROUTE;
   message->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
@@ -139,7 +132,7 @@ bool dump(std::vector<KernelRoute>& routes) {
     fail("a socket", errno);
   ask(socket.get());
   const unsigned port = mnl_socket_get_portid(socket.get());
-  std::vector<char> buffer(size_t{64} * 1024);
+  std::vector<char> buffer(size_t{64} * 1024);  // more than the kernel puts into one message
   for (;;) {
     const ssize_t bytes = mnl_socket_recvfrom(socket.get(), buffer.data(), buffer.size());
     if (bytes < 0 && errno == EINTR) continue;  // a signal

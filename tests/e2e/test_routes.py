@@ -21,7 +21,7 @@ PREFIXES, ADDRESSES = 1_000_000, 100_000
 AS_TRANS = 23456
 NAMES = ("ra", "rb", "rc")
 NOTHING = (0, "0.0.0.0", 0, 0)      # out_if, next_hop, mask, AS
-CONFIGURATION, NO_INPUT, NO_PERMISSION, USAGE = 78, 66, 77, 64
+CONFIGURATION, NO_INPUT = 78, 66
 
 
 def dotted(address):
@@ -38,7 +38,8 @@ def random_table(chance, count):
     while len(table) < count:
         length = chance.randint(1, 32)
         table[masked(chance.getrandbits(32), length), length] = (
-            chance.randrange(65536), dotted(chance.getrandbits(32)), chance.choice((0, 64512, 65535, 65536, 4294967295)))
+            chance.randrange(65536), dotted(chance.getrandbits(32)),
+            chance.choice((0, 64512, 65535, 65536, 4294967295)))
     return table
 
 
@@ -84,6 +85,11 @@ class RoutesTest(GeneratedTest):
         return self.write([at(number // 20, frames.udp_frame(src, dst)) for number, (src, dst) in
                            enumerate(zip(addresses[::2], addresses[1::2]))], name)
 
+    def assert_same(self, found, expected):
+        """As assertEqual, whose search for what differs takes minutes in a long list."""
+        self.assertEqual(len(found), len(expected))
+        self.assertEqual([pair for pair in zip(found, expected) if pair[0] != pair[1]][:3], [])
+
     def routes_file(self, contents):
         path = self.folder / "routes.txt"
         path.write_text(contents)
@@ -108,7 +114,7 @@ class FileTest(RoutesTest):
         self.assertEqual(len(rows), len(set(zip(addresses[::2], addresses[1::2]))))
         wrong = [row for row in rows if routing(row) != expected_routing(table, row)]
         self.assertEqual(wrong[:3], [])
-        self.assertEqual([row[:12] for row in rows], [row[:12] for row in plain.rows])
+        self.assert_same([row[:12] for row in rows], [row[:12] for row in plain.rows])
 
     def test_datagrams_say_the_same(self):
         chance = random.Random(2)
@@ -117,11 +123,11 @@ class FileTest(RoutesTest):
         capture = self.flows_between(random_addresses(chance, table, 2000))
         run = runner.read_capture(capture, "--routes", self.routes_file(table_file(table, chance)), collect=True)
         self.assertEqual(v5.lint(run.datagrams), [])
-        self.assertEqual(v5.rows(run.datagrams), [tuple(row)[:-1] for row in run.rows])
-        self.assertEqual([routing(row) for row in run.rows], [expected_routing(table, row) for row in run.rows])
+        self.assert_same(v5.rows(run.datagrams), [tuple(row)[:-1] for row in run.rows])
+        self.assert_same([routing(row) for row in run.rows], [expected_routing(table, row) for row in run.rows])
         again = runner.read_capture(capture, "--routes", self.folder / "routes.txt",
                                     eal=["--lcores", "0@0,1@0"], collect=True)
-        self.assertEqual(again.datagrams, run.datagrams)
+        self.assertTrue(again.datagrams == run.datagrams)
 
     def test_an_empty_file_has_no_routes(self):
         capture = self.flows_between([1, 2])
@@ -154,10 +160,6 @@ class RefusalTest(RoutesTest):
     def test_no_file(self):
         self.refuse(NO_INPUT, self.folder / "absent")
         self.refuse(NO_INPUT, self.folder)
-
-    def test_no_memory_for_them(self):
-        self.assertEqual(runner.execute(["--read", self.flows_between([1, 2]), "--max-flows", "1073741824",
-                                         "--routes", self.routes_file("")]).code, 69)
 
 
 def route_of_kernel(namespace, address):
@@ -267,7 +269,7 @@ class KernelTest(RoutesTest):
         chance = random.Random(5)
         numbers = sorted(chance.sample(range(20_000), 2000))
         rows = self.rows_by_destination(["100.%d.%d.9" % (number >> 8, number & 255) for number in numbers])
-        self.assertEqual([rows["100.%d.%d.9" % (number >> 8, number & 255)].next_hop for number in numbers],
+        self.assert_same([rows["100.%d.%d.9" % (number >> 8, number & 255)].next_hop for number in numbers],
                          ["10.1.0.%d" % (3 + number % 250) for number in numbers])
 
 
