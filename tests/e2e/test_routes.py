@@ -194,8 +194,9 @@ class KernelTest(RoutesTest):
         "192.168.12.128/25 via 10.2.0.12 dev rb",
         "192.168.20.0/24 via 10.2.0.20 dev rb tos 0x10",
         "192.168.21.0/24 via 10.2.0.21 dev rb table 77",
+        "192.168.22.0/24 via 10.3.0.22 dev rc",
+        "192.168.22.0/24 via 10.2.0.22 dev rb",         # of equals the first
     )
-    ENDED = ("192.168.9.", "192.168.10.", "192.168.11.")
     MULTIPATH = ipaddress.ip_network("172.16.0.0/12")
 
     def setUp(self):
@@ -210,7 +211,7 @@ class KernelTest(RoutesTest):
             stack.enter_context(veth_pair(self.namespace, self.namespace, name))
             self.namespace.ip("addr", "add", "10.%d.0.2/24" % number, "dev", name)
         for route in self.ROUTES:
-            self.namespace.ip("route", "add", *route.split())
+            self.namespace.ip("route", "append", *route.split())
 
     def rows_by_destination(self, addresses):
         capture = self.flows_between([part for address in addresses for part in ("8.8.8.8", address)])
@@ -258,9 +259,15 @@ class KernelTest(RoutesTest):
         expected = {"172.20.1.1": (c, "10.3.0.7"), "192.168.1.1": (b, "10.2.0.1"), "192.168.2.1": (c, "0.0.0.0"),
                     "192.168.3.1": (b, "0.0.0.0"), "192.168.4.1": (c, "203.0.113.1"), "192.168.9.1": (0, "0.0.0.0"),
                     "192.168.12.1": (0, "0.0.0.0"), "192.168.12.129": (b, "10.2.0.12"),
-                    "192.168.20.1": (a, "10.1.0.254"), "192.168.21.1": (a, "10.1.0.254")}
+                    "192.168.20.1": (a, "10.1.0.254"), "192.168.21.1": (a, "10.1.0.254"),
+                    "192.168.22.1": (c, "10.3.0.22")}
         rows = self.rows_by_destination(expected)
         self.assertEqual({address: (rows[address].out_if, rows[address].next_hop) for address in expected}, expected)
+
+    def test_a_next_hop_that_is_down(self):
+        self.namespace.ip("link", "set", "rc", "down")
+        rows = self.rows_by_destination(["172.20.1.1"])
+        self.assertEqual((rows["172.20.1.1"].out_if, rows["172.20.1.1"].next_hop), (self.ifindex("rb"), "10.2.0.7"))
 
     def test_many_routes_come_in_many_messages(self):
         batch = "".join("route add 100.%d.%d.0/24 via 10.1.0.%d\n" % (number >> 8, number & 255, 3 + number % 250)
