@@ -11,6 +11,7 @@
 #include "eal_arguments.hpp"
 #include "eal_lcores.hpp"
 #include "memory.hpp"
+#include "routes.hpp"
 #include "run_end.hpp"
 #include "streams.hpp"
 
@@ -70,15 +71,17 @@ ExitCode read_capture(const CommandLine& line) {
   const Options& options = line.options;
   check_names_no_device(line.eal);
   const port::CaptureFile file(options.read);
-  check_memory_available(CaptureRun::bytes_needed(options));
+  const std::vector<route::Route> routes = read_routes(options);
+  const size_t memory_bytes = CaptureRun::bytes_needed(options, routes);
+  check_memory_available(memory_bytes);
   OpenOutputs outputs(options);
   const Eal eal(eal_arguments({.vdev = file.vdev(),
-                               .memory_bytes = CaptureRun::bytes_needed(options),
+                               .memory_bytes = memory_bytes,
                                .cpus = allowed_cpus(),
                                .operator_arguments = line.eal}),
                 line.eal);
   check_only_port(eal);
-  CaptureRun run(options, file, outputs.records);
+  CaptureRun run(options, file, routes, outputs.records);
   run.run(plan_for_capture(options));
 
   const flow::Ledger ledger = run.ledger();

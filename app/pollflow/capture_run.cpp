@@ -27,17 +27,19 @@ pipeline::ExportLoop::Options export_options(const Options& options,
   return {.assembler = options.assembler,
           .boot_ms = file.first_packet_ms() - boot_before_first_packet_ms,
           .export_delay_ms = options.export_delay_ms,
-          .export_rate = options.export_rate};
+          .export_rate = options.export_rate,
+          .pairs = options.port_pairs()};
 }
 
 }  // namespace
 
-size_t CaptureRun::bytes_needed(const Options& options) {
-  return FlowWorker::bytes_needed(options.flows) + port::CapturePort::bytes_needed();
+size_t CaptureRun::bytes_needed(const Options& options, std::span<const route::Route> routes) {
+  const size_t of_routes = options.routes.empty() ? 0 : route::RouteTable::bytes_needed(routes);
+  return FlowWorker::bytes_needed(options.flows) + port::CapturePort::bytes_needed() + of_routes;
 }
 
 CaptureRun::CaptureRun(const Options& options, const port::CaptureFile& file,
-                       pipeline::Outputs& outputs)
+                       std::span<const route::Route> routes, pipeline::Outputs& outputs)
     : port_(capture_port_id, file.link(), options.in_if(capture_port_id)),
       worker_({.name = "0",
                .flows = options.flows,
@@ -47,7 +49,9 @@ CaptureRun::CaptureRun(const Options& options, const port::CaptureFile& file,
       rings_{&worker_.ring()},
       exporter_(export_options(options, file), rings_, outputs),
       progress_{.workers = {&worker_.progress()}},
-      progress_line_(file.bytes(), file.record_overhead_bytes()) {}
+      progress_line_(file.bytes(), file.record_overhead_bytes()) {
+  if (!options.routes.empty()) exporter_.set_routes(&routes_.emplace(routes, SOCKET_ID_ANY));
+}
 
 void CaptureRun::run(const LcorePlan& plan) {
   abandon_on_second_stop(&progress_);

@@ -3,6 +3,8 @@
 #include <array>
 #include <atomic>
 #include <cstddef>
+#include <optional>
+#include <span>
 
 #include "flow_worker.hpp"
 #include "lcore_plan.hpp"
@@ -11,17 +13,19 @@
 #include "port/capture_file.hpp"
 #include "port/capture_port.hpp"
 #include "progress.hpp"
+#include "route/route_table.hpp"
 
 namespace pollflow::app {
 
 // One run over a capture, from its first packet to its last record: the lcores and what they share.
 class CaptureRun {
  public:
-  // Bytes of EAL memory that a run takes.
-  static size_t bytes_needed(const Options& options);
+  // Bytes of EAL memory that a run with these routes takes.
+  static size_t bytes_needed(const Options& options, std::span<const route::Route> routes);
 
   // Allocates everything; throws Failure. EAL must be up, with the capture's port as its only one.
-  CaptureRun(const Options& options, const port::CaptureFile& file, pipeline::Outputs& outputs);
+  CaptureRun(const Options& options, const port::CaptureFile& file,
+             std::span<const route::Route> routes, pipeline::Outputs& outputs);
 
   // Runs the lcores until the last record has been sent, or a second stop signal ends the process.
   void run(const LcorePlan& plan);
@@ -40,6 +44,7 @@ class CaptureRun {
   port::CapturePort port_;
   FlowWorker worker_;
   std::array<pipeline::ExpiryRing*, 1> rings_;
+  std::optional<route::RouteTable> routes_;  // absent: none were asked for
   pipeline::ExportLoop exporter_;
 
   RunProgress progress_;

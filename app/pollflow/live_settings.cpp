@@ -30,6 +30,7 @@ constexpr std::array fixed = {
             return a.assembler.records_max == b.assembler.records_max;
           }},
     Fixed{"--ifindex", [](const Options& a, const Options& b) { return a.ifindex == b.ifindex; }},
+    Fixed{"--pair", [](const Options& a, const Options& b) { return a.pairs == b.pairs; }},
     Fixed{"--export-lcore",
           [](const Options& a, const Options& b) { return a.export_lcore == b.export_lcore; }},
     Fixed{"--rss-key", [](const Options& a, const Options& b) { return a.rss_key == b.rss_key; }},

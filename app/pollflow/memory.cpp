@@ -26,10 +26,12 @@ void check_memory_available(size_t bytes) {
   const size_t available = available_bytes();
   // EAL keeps books on its memory, about a sixty-fourth of it.
   if (available == 0 || bytes + bytes / 64 <= available) return;
-  throw Failure(ExitCode::no_device,
-                fmt::format("the flow table and buffers take {} MiB, but the machine has {} MiB to "
-                            "give; lower --max-flows (a flow takes about 82 bytes)",
-                            bytes >> 20, available >> 20));
+  throw Failure(
+      ExitCode::no_device,
+      fmt::format("flow table, routes and buffers take {} MiB, but the machine has {} MiB to "
+                  "give; lower --max-flows (a flow takes about 82 bytes) or "
+                  "give fewer --routes (64 MiB and about 280 bytes each)",
+                  bytes >> 20, available >> 20));
 }
 
 }  // namespace pollflow::app

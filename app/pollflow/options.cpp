@@ -16,6 +16,7 @@
 #include <string_view>
 
 #include "failure.hpp"
+#include "pairs.hpp"
 
 namespace po = boost::program_options;
 
@@ -70,6 +71,23 @@ void set_ifindex(Options& options, const std::string& text) {
   const auto index = number<uint16_t>(std::string_view(text).substr(equals + 1), 1, UINT16_MAX);
   if (!options.ifindex.emplace(port, index).second)
     throw BadValue(fmt::format("port {} has one already", port));
+}
+
+void set_pair(Options& options, const std::string& text) {
+  const size_t equals = text.find('=');
+  if (equals == std::string::npos)
+    throw BadValue(fmt::format("'{}' is not PORT=PORT, such as 0=1", text));
+  const auto one = number<uint16_t>(std::string_view(text).substr(0, equals), 0, UINT16_MAX - 1);
+  const auto other = number<uint16_t>(std::string_view(text).substr(equals + 1), 0, UINT16_MAX - 1);
+  if (one == other)
+    throw BadValue(fmt::format("'{}' pairs port {} with itself; give two ports", text, one));
+  for (const uint16_t port : {one, other}) {
+    const auto paired = options.pairs.find(port);
+    if (paired == options.pairs.end()) continue;
+    throw BadValue(fmt::format("port {} is in a pair with port {} already", port, paired->second));
+  }
+  options.pairs.emplace(one, other);
+  options.pairs.emplace(other, one);
 }
 
 port::RssKey rss_key(const std::string& text) {
@@ -139,6 +157,10 @@ constexpr std::array settings = {
             }},
     Setting{"ifindex", "PORT=INDEX", "input ifindex of a port (port number + 1)", set_ifindex,
             true},
+    Setting{"routes", "FILE|kernel", "next hop, output ifindex, masks and AS by these routes",
+            [](Options& o, const std::string& v) { o.routes = file_name(v); }},
+    Setting{"pair", "PORT=PORT", "what comes in by one goes out by the other, unless a route says",
+            set_pair, true},
     Setting{"export-lcore", "N", "the lcore that exports (the last; of two the main one)",
             [](Options& o, const std::string& v) {
               o.export_lcore = number<unsigned>(v, 0, RTE_MAX_LCORE - 1);
@@ -300,6 +322,8 @@ void check_together(const Options& options) {
   check_not_overwritten("/dev/stdout", "where standard output goes", options);
   check_not_overwritten(options.read, "the capture that --read reads", options);
   check_not_overwritten(options.config, "the configuration file", options);
+  if (options.routes != "kernel")
+    check_not_overwritten(options.routes, "the file of routes", options);
   if (options.dry_run && !options.read.empty())
     throw Failure(ExitCode::usage, "--dry-run is for live ports; with --read leave it out");
   for (const auto& [port, index] : options.ifindex) {
@@ -307,6 +331,7 @@ void check_together(const Options& options) {
     throw Failure(ExitCode::usage,
                   fmt::format("--ifindex {}={}: with --read there is port 0 only", port, index));
   }
+  check_pairs(options);
 }
 
 CommandLine parse_command_line(const std::vector<std::string>& arguments) {
@@ -328,6 +353,7 @@ CommandLine parse_command_line(const std::vector<std::string>& arguments) {
     if (!from_line.collectors.empty()) line.options.collectors.clear();
     for (const auto& [port, index] : from_line.ifindex)
       line.options.ifindex.erase(port);
+    drop_pairs_of(from_line.pairs, line.options.pairs);
     apply(given, "", ExitCode::usage, line.options);
   }
   check_together(line.options);

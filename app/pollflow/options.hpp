@@ -11,6 +11,7 @@
 #include "flow/expiry.hpp"
 #include "netflow/assembler.hpp"
 #include "port/rss_key.hpp"
+#include "route/port_pairs.hpp"
 
 namespace pollflow::app {
 
@@ -18,6 +19,8 @@ inline constexpr size_t flows_min = 1;
 inline constexpr size_t flows_max = size_t{1} << 30;
 // A flow's times must be told apart within half of SysUptime's 32 bits of milliseconds.
 inline constexpr int64_t timeout_s_max = INT32_MAX / 1000;
+
+using PortMap = std::map<uint16_t, uint16_t>;  // port -> ifindex, or another port
 
 // What the command line and the configuration file ask for; docs/reference/options.md.
 struct Options {
@@ -34,7 +37,9 @@ struct Options {
   flow::ExpiryRules expiry;
   size_t flows = size_t{1} << 20;
   netflow::AssemblerOptions assembler;
-  std::map<uint16_t, uint16_t> ifindex;  // by port
+  PortMap ifindex;                       // by port
+  std::string routes;                    // file, "kernel", empty: none
+  PortMap pairs;                         // each port's partner, both ways
   std::optional<unsigned> export_lcore;  // absent: the plan's choice
   port::RssKey rss_key;                  // empty: drawn at random
   std::string driver_config;             // folder, empty: the presets built in
@@ -46,6 +51,8 @@ struct Options {
 
   // Input ifindex of a port.
   [[nodiscard]] uint16_t in_if(uint16_t port) const;
+  // The pairs by ifindex.
+  [[nodiscard]] route::PortPairs port_pairs() const;
 };
 
 // A command line taken apart: EAL's part stands before "--".

@@ -21,17 +21,18 @@ CsvWriter::CsvWriter(const std::string& path) : file_(path, "--flows-out") {
   buffer_ = heading;
 }
 
-flow::RecordTally CsvWriter::write(const flow::Record& record) {
+flow::RecordTally CsvWriter::write(const flow::Record& record, const flow::Routing& routing) {
   if (errno_ != 0) {
     failed_.add(record.carried());
     return {1, record.carried()};
   }
   const packet::FlowKey& key = record.key;
   fmt::format_to(
-      std::back_inserter(buffer_), "{},{},{},{},{},{},{},{},{},{},{},{},0,0.0.0.0,0,0,0,0,{}\n",
+      std::back_inserter(buffer_), "{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{}\n",
       address_text(key.src), address_text(key.dst), key.src_port, key.dst_port, key.protocol,
       key.tos, record.tcp_flags, record.packets, record.octets, record.first_ms, record.last_ms,
-      key.in_if, flow::end_reason_names[index_of(record.reason)]);
+      key.in_if, routing.out_if, address_text(routing.next_hop), routing.src_mask, routing.dst_mask,
+      routing.src_as, routing.dst_as, flow::end_reason_names[index_of(record.reason)]);
   lines_.push_back({buffer_.size(), record.carried()});
   return buffer_.size() < buffer_bytes ? flow::RecordTally{} : flush();
 }

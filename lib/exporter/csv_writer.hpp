@@ -5,6 +5,7 @@
 
 #include "exporter/output_file.hpp"
 #include "flow/record.hpp"
+#include "flow/routing.hpp"
 
 namespace pollflow::exporter {
 
@@ -16,7 +17,7 @@ class CsvWriter {
 
   // Appends one record. Answers what was lost just now: nothing, or what was waiting in the buffer
   // when the file took no more. After the first such loss nothing is written any more.
-  flow::RecordTally write(const flow::Record& record);
+  flow::RecordTally write(const flow::Record& record, const flow::Routing& routing);
   // Writes out what waits in the buffer; answers as write() does.
   flow::RecordTally flush();
 

@@ -2,13 +2,13 @@
 
 namespace pollflow::netflow {
 
-void Assembler::add(const flow::Record& record) noexcept {
+void Assembler::add(const flow::Record& record, const flow::Routing& routing) noexcept {
   const packet::FlowKey& key = record.key;
   datagram_.records[count_++] = V5Record{.src_addr = Be32{key.src},
                                          .dst_addr = Be32{key.dst},
-                                         .next_hop = {},
+                                         .next_hop = Be32{routing.next_hop},
                                          .input = Be16{key.in_if},
-                                         .output = {},
+                                         .output = Be16{routing.out_if},
                                          .packets = Be32{record.packets},
                                          .octets = Be32{record.octets},
                                          .first = Be32{uptime(record.first_ms)},
@@ -19,10 +19,10 @@ void Assembler::add(const flow::Record& record) noexcept {
                                          .tcp_flags = record.tcp_flags,
                                          .protocol = key.protocol,
                                          .tos = key.tos,
-                                         .src_as = {},
-                                         .dst_as = {},
-                                         .src_mask = 0,
-                                         .dst_mask = 0,
+                                         .src_as = Be16{routing.src_as},
+                                         .dst_as = Be16{routing.dst_as},
+                                         .src_mask = routing.src_mask,
+                                         .dst_mask = routing.dst_mask,
                                          .pad2 = {}};
 }
 

@@ -5,6 +5,7 @@
 #include <span>
 
 #include "flow/record.hpp"
+#include "flow/routing.hpp"
 #include "netflow/wire.hpp"
 
 namespace pollflow::netflow {
@@ -33,7 +34,7 @@ class Assembler {
   [[nodiscard]] uint32_t flow_sequence() const noexcept { return flow_sequence_; }
 
   // The datagram must not be full.
-  void add(const flow::Record& record) noexcept;
+  void add(const flow::Record& record, const flow::Routing& routing) noexcept;
 
   // Counts records that left a table and were lost before they got here: the collector shall see a
   // gap. They come after those already in this datagram.

@@ -30,11 +30,12 @@ void ExportLoop::turn(int64_t now_ms, uint64_t monotonic_ns) {
   if (waiting() == 0) refill();
   while (waiting() > 0) {
     const flow::Record& record = inbox_[inbox_next_];
+    const flow::Routing& routing = routings_[inbox_next_];
     if (!assembler_.empty() && must_leave_before(record)) {
       seal(due_ms());
     } else {
       ++inbox_next_;
-      accept(record);
+      accept(record, routing);
       if (assembler_.full()) seal(now_ms_);
     }
     if (!send_sealed(monotonic_ns)) return;
@@ -59,22 +60,31 @@ void ExportLoop::refill() noexcept {
     inbox_count_ = rings_[next_ring_]->pop(inbox_);
     next_ring_ = (next_ring_ + 1) % rings_.size();
   }
+  resolve_inbox();
 }
 
-void ExportLoop::accept(const flow::Record& record) {
+// All of it in bulk and by value: the table may be exchanged while some of it still waits.
+void ExportLoop::resolve_inbox() noexcept {
+  std::array<packet::FlowKey, inbox_max> keys;
+  for (size_t i = 0; i < inbox_count_; ++i)
+    keys[i] = inbox_[i].key;
+  route::resolve(routes_, options_.pairs, {keys.data(), inbox_count_}, routings_);
+}
+
+void ExportLoop::accept(const flow::Record& record, const flow::Routing& routing) {
   counters_.taken.add(record.carried());
   counters_.in_datagram.add(record.carried());
   const int64_t left_ms = std::max(now_ms_, record.left_ms);
   if (assembler_.empty()) opened_ms_ = stamp_ms_ = left_ms;
   stamp_ms_ = std::max(stamp_ms_, left_ms);
-  assembler_.add(record);
-  write(record);
+  assembler_.add(record, routing);
+  write(record, routing);
 }
 
-void ExportLoop::write(flow::Record record) {
+void ExportLoop::write(flow::Record record, const flow::Routing& routing) {
   record.first_ms += wall_offset_ms_;
   record.last_ms += wall_offset_ms_;
-  if (outputs_.csv) lost_writing(outputs_.csv->write(record));
+  if (outputs_.csv) lost_writing(outputs_.csv->write(record, routing));
   if (outputs_.top) outputs_.top->add(record);
 }
 

@@ -11,8 +11,10 @@
 #include "exporter/token_bucket.hpp"
 #include "exporter/top_flows.hpp"
 #include "flow/ledger.hpp"
+#include "flow/routing.hpp"
 #include "netflow/assembler.hpp"
 #include "pipeline/expiry_ring.hpp"
+#include "route/resolve.hpp"
 
 namespace pollflow::pipeline {
 
@@ -36,6 +38,7 @@ class ExportLoop {
     int64_t boot_ms = 0;             // Unix ms at SysUptime 0
     int64_t export_delay_ms = 1000;  // a partial datagram leaves after this
     uint64_t export_rate = 0;        // records per second, 0: no limit
+    route::PortPairs pairs;          // by ifindex
   };
 
   ExportLoop(const Options& options, std::span<ExpiryRing* const> rings, Outputs& outputs);
@@ -50,6 +53,9 @@ class ExportLoop {
 
   // What may change while it runs: Options' members of these names.
   void set_pace(int64_t export_delay_ms, uint64_t export_rate) noexcept;
+  // What records are resolved by from the next turn on; nullptr: no routes. It must live until
+  // another one took its place.
+  void set_routes(const route::RouteTable* routes) noexcept { routes_ = routes; }
   // Wall clock minus the clock of `now_ms`: not 0 when somebody set the wall clock. Unix times that
   // go out follow, SysUptime does not.
   void set_wall_offset(int64_t ms) noexcept;
@@ -69,14 +75,15 @@ class ExportLoop {
 
  private:
   void refill() noexcept;
-  void accept(const flow::Record& record);
+  void resolve_inbox() noexcept;
+  void accept(const flow::Record& record, const flow::Routing& routing);
   [[nodiscard]] bool must_leave_before(const flow::Record& record) const noexcept;
   [[nodiscard]] int64_t due_ms() const noexcept { return opened_ms_ + options_.export_delay_ms; }
   void seal(int64_t when_ms) noexcept;
   bool send_sealed(uint64_t monotonic_ns) noexcept;
   [[nodiscard]] int64_t header_ms() const noexcept;
   void datagram_done() noexcept;
-  void write(flow::Record record);
+  void write(flow::Record record, const flow::Routing& routing);
   void flush_csv_when_due();
   void lost_writing(const flow::RecordTally& lost) noexcept;
 
@@ -101,7 +108,10 @@ class ExportLoop {
   size_t next_collector_ = 0;
   unsigned taken_by_ = 0;
 
-  std::array<flow::Record, 64> inbox_;
+  static constexpr size_t inbox_max = 64;
+  const route::RouteTable* routes_ = nullptr;
+  std::array<flow::Record, inbox_max> inbox_;
+  std::array<flow::Routing, inbox_max> routings_;  // of the records in inbox_
   size_t inbox_next_ = 0;
   size_t inbox_count_ = 0;
   size_t next_ring_ = 0;

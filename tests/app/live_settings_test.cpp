@@ -31,6 +31,11 @@ TEST_CASE("timeouts, hold-idle and export pace can change while a run goes on") 
   CHECK(settings == settings_of(wanted));
 }
 
+TEST_CASE("routes can change while a run goes on") {
+  CHECK(needs_restart(options_of({}), options_of({"--routes", "kernel"})).empty());
+  CHECK(needs_restart(options_of({"--routes", "a"}), options_of({"--routes", "b"})).empty());
+}
+
 TEST_CASE("every other option is named as one that needs a restart") {
   const Options running = options_of({});
   const std::pair<Names, const char*> changes[] = {
@@ -42,6 +47,7 @@ TEST_CASE("every other option is named as one that needs a restart") {
       {{"--engine-id", "7"}, "--engine-id"},
       {{"--max-records", "7"}, "--max-records"},
       {{"--ifindex", "1=7"}, "--ifindex"},
+      {{"--pair", "0=1"}, "--pair"},
       {{"--export-lcore", "7"}, "--export-lcore"},
       {{"--rss-key", "000102030405060708090a0b0c0d0e0f"}, "--rss-key"},
       {{"--driver-config", "folder"}, "--driver-config"},

@@ -111,6 +111,11 @@ const std::vector<OptionValues>& option_values() {
        {"0=1", "0=65535"},
        {"", "=", "0", "0=", "=1", "0=0", "0=65536", "65535=1", "65536=1", "-1=1", "0=-1", "x=1",
         "0=x", "0=1=2", "0:1"}},
+      {"pair",
+       {"0=1", "7=3", "65534=0"},
+       {"", "=", "0", "0=", "=1", "0=0", "0=65535", "65535=1", "-1=1", "0=-1", "x=1", "0=x",
+        "0=1=2", "0:1"}},
+      {"routes", {"kernel", "routes.txt", "-", "a=b"}, {""}},
       {"read", {"capture.pcap", "-", "a=b"}, {""}},
       {"flows-out", {"flows.csv", "-", "a b"}, {""}},
       {"ledger", {"ledger.json", "-"}, {""}},
@@ -138,6 +143,8 @@ TEST_CASE("without options the defaults are those documented") {
   CHECK(options.assembler.engine_id == 0);
   CHECK(options.assembler.records_max == 30);
   CHECK(options.ifindex.empty());
+  CHECK(options.routes.empty());
+  CHECK(options.pairs.empty());
   CHECK(options.export_delay_ms == 1000);
   CHECK(options.export_rate == 0);
   CHECK_FALSE(options.hash_secret.has_value());
@@ -167,6 +174,8 @@ TEST_CASE("each option arrives where it belongs") {
                                  "4",
                                  "--ifindex",
                                  "0=12",
+                                 "--routes",
+                                 "kernel",
                                  "--export-delay",
                                  "250",
                                  "--export-rate",
@@ -193,6 +202,7 @@ TEST_CASE("each option arrives where it belongs") {
   CHECK(options.assembler.engine_type == 3);
   CHECK(options.assembler.engine_id == 4);
   CHECK(options.ifindex == std::map<uint16_t, uint16_t>{{0, 12}});
+  CHECK(options.routes == "kernel");
   CHECK(options.export_delay_ms == 250);
   CHECK(options.export_rate == 5000);
   CHECK(options.assembler.records_max == 24);
@@ -558,7 +568,7 @@ TEST_CASE("nothing is written over a file that is read") {
   const Folder folder;
   const std::string input = folder.file("input", "# packets, or settings\n");
   fs::create_symlink(input, folder.path("link"));
-  for (const std::string reader : {"--read", "--config"}) {
+  for (const std::string reader : {"--read", "--config", "--routes"}) {
     for (const std::string output : {"--flows-out", "--ledger"}) {
       for (const std::string& name : {input, folder.path("link"), std::string("input")}) {
         CAPTURE(reader, output, name);
@@ -574,6 +584,38 @@ TEST_CASE("a capture has port 0 only") {
   CHECK_NOTHROW(parse({"--read", "in.pcap", "--ifindex", "0=7"}));
   CHECK_NOTHROW(parse({"--ifindex", "1=7"}));
   check_refused({"--read", "in.pcap", "--ifindex", "1=7"}, ExitCode::usage, {"--ifindex 1=7"});
+  check_refused({"--read", "in.pcap", "--pair", "0=1"}, ExitCode::usage, {"--pair 0=1", "port 0"});
+}
+
+TEST_CASE("a port is in one pair, with another port") {
+  check_refused({"--pair", "3=3"}, ExitCode::usage, {"--pair", "'3=3'", "itself"});
+  check_refused({"--pair", "0=1", "--pair", "1=2"}, ExitCode::usage,
+                {"--pair", "port 1", "port 0"});
+  check_refused({"--pair", "0=1", "--pair", "1=0"}, ExitCode::usage, {"--pair", "port 1"});
+}
+
+TEST_CASE("pairs are known by ifindex, both ways") {
+  const auto pairs = parse({"--pair", "0=1", "--pair", "5=2", "--ifindex", "1=77"}).port_pairs();
+  const std::pair<uint16_t, uint16_t> expected[] = {{1, 77}, {77, 1}, {6, 3},
+                                                    {3, 6},  {2, 0},  {4, 0}};
+  for (const auto& [in_if, out_if] : expected) {
+    CAPTURE(in_if);
+    CHECK(pairs.partner_of(in_if) == out_if);
+  }
+}
+
+TEST_CASE("an ifindex that two paired ports share must not name two partners") {
+  CHECK_NOTHROW(parse({"--pair", "0=1", "--ifindex", "0=9", "--ifindex", "1=9"}));
+  check_refused({"--pair", "0=1", "--pair", "2=3", "--ifindex", "2=1"}, ExitCode::usage,
+                {"--pair 2=3", "ifindex 1", "--ifindex of its own"});
+}
+
+TEST_CASE("the command line's pairs win over the file's that share a port") {
+  const Folder folder;
+  const std::string config = folder.file("a.conf", "pair = 0=1\npair = 2=3\nroutes = a\n");
+  const Options options = parse({"--config", config, "--pair", "1=4", "--routes", "kernel"});
+  CHECK(options.pairs == std::map<uint16_t, uint16_t>{{1, 4}, {4, 1}, {2, 3}, {3, 2}});
+  CHECK(options.routes == "kernel");
 }
 
 TEST_CASE("options that contradict each other do so from the file, too") {

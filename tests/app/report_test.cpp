@@ -381,7 +381,7 @@ TEST_CASE("JSON: what the file of records took and did not") {
   pipeline::Outputs outputs;
   outputs.csv.emplace("/dev/null");
   for (int i = 0; i < 3; ++i)
-    outputs.csv->write(any_record());
+    outputs.csv->write(any_record(), {});
   outputs.csv->flush();
   check_members(json_of(smooth_run(), outputs),
                 {{"flows_out.records_written", "3"}, {"flows_out.records_failed", "0"}});
@@ -389,7 +389,7 @@ TEST_CASE("JSON: what the file of records took and did not") {
   outputs.csv.reset();
   outputs.csv.emplace("/dev/full");
   for (int i = 0; i < 2; ++i)
-    outputs.csv->write(any_record());
+    outputs.csv->write(any_record(), {});
   outputs.csv->flush();
   check_members(json_of(smooth_run(), outputs),
                 {{"flows_out.records_written", "0"}, {"flows_out.records_failed", "2"}});
@@ -479,7 +479,7 @@ TEST_CASE("text: one packet of trouble is enough, and one port's is not another'
 TEST_CASE("text: outputs, with what failed") {
   pipeline::Outputs outputs = outputs_with_collector(4, 2);
   outputs.csv.emplace("/dev/full");
-  outputs.csv->write(any_record());
+  outputs.csv->write(any_record(), {});
   outputs.csv->flush();
   const std::string text = ledger_text(smooth_run(), outputs);
   CAPTURE(text);

@@ -19,8 +19,8 @@ from traffic import EVERYDAY, GeneratedTest, at, numbered
 FAILED, USAGE, NO_INPUT, CANNOT_CREATE, NO_PERMISSION, CONFIGURATION = 1, 64, 66, 73, 77, 78
 
 OPTIONS = ("read", "collector", "flows-out", "inactive-timeout", "active-timeout", "hold-idle", "max-flows",
-           "engine-type", "engine-id", "ifindex", "export-delay", "export-rate", "max-records", "hash-seed",
-           "ledger", "config", "check-config", "help", "version")
+           "engine-type", "engine-id", "ifindex", "routes", "pair", "export-delay", "export-rate", "max-records",
+           "hash-seed", "ledger", "config", "check-config", "help", "version")
 
 
 class CommandLineTest(GeneratedTest):
@@ -71,6 +71,13 @@ class Input(CommandLineTest):
         self.capture.chmod(0)
         self.folder.chmod(0o755)
         self.refuse_with_capture(NO_PERMISSION, prefix=as_nobody(self), naming="good.pcap")
+
+    def test_routes_that_may_not_be_read(self):
+        routes = self.folder / "routes.txt"
+        routes.touch()
+        routes.chmod(0)
+        self.folder.chmod(0o755)
+        self.refuse_with_capture(NO_PERMISSION, "--routes", routes, prefix=as_nobody(self), naming="--routes")
 
     def test_a_file_in_a_closed_folder(self):
         self.close(self.folder)

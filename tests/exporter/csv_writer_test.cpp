@@ -71,11 +71,11 @@ flow::Record record_number(uint32_t number) {
 }
 
 // The rest of a file that has one record and its heading.
-std::string row_of(const flow::Record& record) {
+std::string row_of(const flow::Record& record, const flow::Routing& routing = {}) {
   const Folder folder;
   const std::string path = folder.file("flows.csv");
   CsvWriter writer(path);
-  writer.write(record);
+  writer.write(record, routing);
   writer.flush();
   const std::string all = contents(path);
   REQUIRE(all.substr(0, heading.size()) == heading);
@@ -88,7 +88,7 @@ RecordTally write_records(CsvWriter& writer, uint32_t count, RecordTally& offere
   for (uint32_t number = 0; number < count; ++number) {
     const flow::Record record = record_number(number);
     offered.add(record.carried());
-    lost += writer.write(record);
+    lost += writer.write(record, {});
   }
   return lost += writer.flush();
 }
@@ -174,6 +174,18 @@ TEST_CASE("a record is this row") {
           "192.0.2.17,198.51.100.34,443,51000,6,184,27,17,4711,1700000000123,1700000042456,12,0,"
           "0.0.0.0,0,0,0,0,end\n");
   }
+  SECTION("one with a route") {
+    const flow::Routing routing = {.next_hop = 0xcb007109,
+                                   .out_if = 65535,
+                                   .src_mask = 24,
+                                   .dst_mask = 32,
+                                   .src_as = 65001,
+                                   .dst_as = 23456};
+    CHECK(
+        row_of(record, routing) ==
+        "192.0.2.17,198.51.100.34,443,51000,6,184,27,17,4711,1700000000123,1700000042456,12,65535,"
+        "203.0.113.9,24,32,65001,23456,end\n");
+  }
   SECTION("one of extremes") {
     record.key = {.src = ~0U,
                   .dst = 0,
@@ -228,7 +240,7 @@ TEST_CASE("flush() leaves nothing waiting, and is no end") {
   CsvWriter writer(folder.file("flows.csv"));
   size_t size = heading.size();
   for (uint32_t number = 0; number < 3; ++number) {
-    writer.write(record_number(number));
+    writer.write(record_number(number), {});
     CHECK(writer.flush() == RecordTally{});
     CHECK(writer.written().records == number + 1);
     const std::string all = contents(writer.path());
@@ -245,8 +257,8 @@ TEST_CASE("on a full device each record offered is reported lost once") {
   RecordTally offered;
 
   SECTION("few: by flush()") {
-    CHECK(writer.write(record_number(0)) == RecordTally{});
-    CHECK(writer.write(record_number(1)) == RecordTally{});
+    CHECK(writer.write(record_number(0), {}) == RecordTally{});
+    CHECK(writer.write(record_number(1), {}) == RecordTally{});
     CHECK(writer.flush() == RecordTally{2, {3, 100}});
     CHECK(writer.failed() == RecordTally{2, {3, 100}});
   }
@@ -258,7 +270,7 @@ TEST_CASE("on a full device each record offered is reported lost once") {
   CHECK(writer.last_errno() == ENOSPC);
 
   const RecordTally before = writer.failed();
-  CHECK(writer.write(record_number(6)) == RecordTally{1, {7, 600}});
+  CHECK(writer.write(record_number(6), {}) == RecordTally{1, {7, 600}});
   CHECK(writer.flush() == RecordTally{});
   CHECK(writer.failed() == before + RecordTally{1, {7, 600}});
 }
@@ -329,7 +341,7 @@ TEST_CASE("- is standard output, which stays open") {
     const StdoutTo file(path);
     {
       CsvWriter writer("-");
-      writer.write(record_number(0));
+      writer.write(record_number(0), {});
       lost = writer.flush();
     }
     std::printf("still open\n");
@@ -348,7 +360,7 @@ TEST_CASE("a writer that moves keeps its file, its buffer and its counters") {
   write_records(*old, 2, offered);
   const flow::Record waiting = record_number(2);
   offered.add(waiting.carried());
-  old->write(waiting);
+  old->write(waiting, {});
   CsvWriter writer(std::move(*old));
   old.reset();
   CHECK(write_records(writer, 1, offered) == RecordTally{});

@@ -35,6 +35,13 @@ constexpr flow::Record record_a = {.key = {.src = 0x0a000001,
                                    .tcp_flags = 0x1b,
                                    .reason = flow::EndReason::end};
 
+constexpr flow::Routing routing_a = {.next_hop = 0xc6336407,
+                                     .out_if = 0x0506,
+                                     .src_mask = 24,
+                                     .dst_mask = 9,
+                                     .src_as = 0x5ba0,
+                                     .dst_as = 0xfde8};
+
 flow::Record record_at(int64_t first_ms, int64_t last_ms) {
   flow::Record record = record_a;
   record.first_ms = first_ms;
@@ -44,7 +51,7 @@ flow::Record record_at(int64_t first_ms, int64_t last_ms) {
 
 void add_records(Assembler& assembler, unsigned count) {
   for (unsigned i = 0; i < count; ++i)
-    assembler.add(record_a);
+    assembler.add(record_a, {});
 }
 
 // A datagram of `count` records: assembled, sealed, read, done with.
@@ -89,8 +96,17 @@ flow::Record any_record(Random& random, int64_t now_ms) {
           .reason = flow::EndReason::idle};
 }
 
+flow::Routing random_routing(Random& random) {
+  return {.next_hop = any<uint32_t>(random),
+          .out_if = any<uint16_t>(random),
+          .src_mask = any<uint8_t>(random),
+          .dst_mask = any<uint8_t>(random),
+          .src_as = any<uint16_t>(random),
+          .dst_as = any<uint16_t>(random)};
+}
+
 // What of a record goes on the wire; all else there is zero.
-V5Flow on_the_wire(const flow::Record& record) {
+V5Flow on_the_wire(const flow::Record& record, const flow::Routing& routing) {
   V5Flow flow{};
   flow.src_addr = record.key.src;
   flow.dst_addr = record.key.dst;
@@ -104,6 +120,12 @@ V5Flow on_the_wire(const flow::Record& record) {
   flow.tcp_flags = record.tcp_flags;
   flow.protocol = record.key.protocol;
   flow.tos = record.key.tos;
+  flow.next_hop = routing.next_hop;
+  flow.output = routing.out_if;
+  flow.src_mask = routing.src_mask;
+  flow.dst_mask = routing.dst_mask;
+  flow.src_as = routing.src_as;
+  flow.dst_as = routing.dst_as;
   return flow;
 }
 
@@ -113,7 +135,7 @@ TEST_CASE("a datagram of one record is these bytes") {
   Assembler assembler({.engine_type = 0x21, .engine_id = 0x43}, boot_ms);
   assembler.skip(0x0badcafe);
   assembler.next();
-  assembler.add(record_a);
+  assembler.add(record_a, routing_a);
   const auto sealed = assembler.seal(1'985'229'328'987);
   const std::vector<uint8_t> expected = {
       // version, count, SysUptime 0x68fe2961, 1985229328 s, 987000000 ns
@@ -121,11 +143,11 @@ TEST_CASE("a datagram of one record is these bytes") {
       // sequence, engine type, engine id, sampling
       0x0b, 0xad, 0xca, 0xfe, 0x21, 0x43, 0, 0,
       // source, destination, next hop, input, output
-      10, 0, 0, 1, 192, 168, 254, 2, 0, 0, 0, 0, 1, 2, 0, 0,
+      10, 0, 0, 1, 192, 168, 254, 2, 198, 51, 100, 7, 1, 2, 5, 6,
       // packets, octets, first, last
       0, 1, 2, 3, 4, 5, 6, 7, 0x11, 0x22, 0x33, 0x44, 0x22, 0x33, 0x44, 0x55,
       // ports; pad, TCP flags, protocol, TOS; AS numbers; masks, pad
-      0x12, 0x34, 0xab, 0xcd, 0, 0x1b, 6, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0};
+      0x12, 0x34, 0xab, 0xcd, 0, 0x1b, 6, 0xb8, 0x5b, 0xa0, 0xfd, 0xe8, 24, 9, 0, 0};
   CHECK(std::vector<uint8_t>(sealed.begin(), sealed.end()) == expected);
 }
 
@@ -137,8 +159,9 @@ TEST_CASE("records are read back as they were added") {
     std::vector<V5Flow> expected;
     for (auto count = 1 + random() % 30; count > 0; --count) {
       const flow::Record record = any_record(random, now_ms);
-      assembler.add(record);
-      expected.push_back(on_the_wire(record));
+      const flow::Routing routing = random_routing(random);
+      assembler.add(record, routing);
+      expected.push_back(on_the_wire(record, routing));
     }
     const V5Datagram datagram = read_v5(assembler.seal(now_ms));
     assembler.next();
@@ -169,7 +192,7 @@ TEST_CASE("a datagram is full at the records asked for, and empty after the next
       CHECK(assembler.empty() == (count == 0));
       CHECK_FALSE(assembler.full());
       CHECK(assembler.count() == count);
-      assembler.add(record_a);
+      assembler.add(record_a, {});
     }
     CHECK(assembler.full());
     CHECK(assembler.count() == records_max);
@@ -259,7 +282,7 @@ TEST_CASE("SysUptime, first and last are milliseconds since boot, modulo 2^32") 
     for (const int64_t since_boot_ms : {-1001, -1000, -1, 0, 1, 999, 1000, 86'400'000}) {
       CAPTURE(wraps, since_boot_ms);
       const int64_t now_ms = boot_ms + wraps * wrap_ms + since_boot_ms;
-      assembler.add(record_at(now_ms - 2500, now_ms - 20));
+      assembler.add(record_at(now_ms - 2500, now_ms - 20), {});
       const V5Datagram datagram = read_v5(assembler.seal(now_ms));
       assembler.next();
       CHECK(datagram.sys_uptime == static_cast<uint32_t>(since_boot_ms));

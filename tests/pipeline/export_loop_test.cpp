@@ -239,6 +239,61 @@ TEST_CASE("when the wall clock was set, Unix time follows and SysUptime does not
   CHECK(received[0].flows.at(0).first == 40'000);
 }
 
+TEST_CASE("each record leaves with its routes, or else with its port's partner") {
+  const std::vector<route::Route> routes = {
+      {.prefix = 0, .length = 30, .next_hop = 0x0a0b0c0d, .out_if = 9, .as = 700}};
+  const route::RouteTable table(routes, SOCKET_ID_ANY);
+  ExportLoop::Options options;
+  options.pairs.add(1, 17);
+  ExportFixture fixture(1, options);
+  fixture.push(record_left_at(start_ms, 50));
+  fixture.loop->turn(start_ms, 0);
+  fixture.loop->set_routes(&table);
+  fixture.push(record_left_at(start_ms, 50));
+  fixture.push(record_left_at(start_ms, 3));
+  fixture.loop->turn(start_ms, 0);
+  fixture.loop->set_routes(nullptr);
+  fixture.push(record_left_at(start_ms, 3));
+  REQUIRE(fixture.loop->finish(start_ms, 0));
+  const auto received = fixture.received();
+  REQUIRE(received.size() == 1);
+  const auto& flows = received[0].flows;
+  REQUIRE(flows.size() == 4);
+  const auto routing = [](const test::V5Flow& f) {
+    return flow::Routing{f.next_hop, f.output, f.src_mask, f.dst_mask, f.src_as, f.dst_as};
+  };
+  CHECK(routing(flows[0]) == flow::Routing{.out_if = 17});
+  CHECK(routing(flows[1]) == flow::Routing{0x0a0b0c0d, 9, 0, 30, 0, 700});
+  CHECK(routing(flows[2]) == flow::Routing{0x0a0b0c0d, 9, 30, 30, 700, 700});
+  CHECK(routing(flows[3]) == flow::Routing{.out_if = 17});
+}
+
+TEST_CASE("records that wait keep the routes they were resolved by when the table is exchanged") {
+  const std::vector<route::Route> old_routes = {{.prefix = 0, .length = 1, .out_if = 1}};
+  const std::vector<route::Route> new_routes = {{.prefix = 0, .length = 1, .out_if = 2}};
+  std::optional<route::RouteTable> old_table(std::in_place, old_routes, SOCKET_ID_ANY);
+  const route::RouteTable new_table(new_routes, SOCKET_ID_ANY);
+  ExportFixture fixture(1, {.export_rate = 1});
+  for (uint32_t i = 0; i < 65; ++i)
+    fixture.push(record_left_at(start_ms, i));
+  fixture.loop->set_routes(&*old_table);
+  fixture.loop->turn(start_ms, second_ns);
+  REQUIRE(fixture.loop->waiting() == 4);  // 30 sent, 30 in a datagram that may not go yet
+  fixture.loop->set_routes(&new_table);
+  old_table.reset();
+  uint64_t now_ns = second_ns;
+  while (!fixture.loop->finish(start_ms, now_ns))
+    now_ns += 30 * second_ns;
+  std::vector<uint16_t> out_ifs;
+  for (const auto& datagram : fixture.received()) {
+    for (const test::V5Flow& flow : datagram.flows)
+      out_ifs.push_back(flow.output);
+  }
+  std::vector<uint16_t> expected(64, 1);
+  expected.push_back(2);
+  CHECK(out_ifs == expected);
+}
+
 TEST_CASE("without a collector the CSV file is where records go, and what it cannot take is lost") {
   pipeline::Outputs outputs;
   outputs.csv.emplace("/dev/full");

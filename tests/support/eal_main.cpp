@@ -10,7 +10,7 @@
 
 int main(int argc, char** argv) {
   std::array<const char*, 9> eal = {"test",     "--no-huge", "--no-shconf", "--no-telemetry",
-                                    "--no-pci", "-m",        "128",         "--log-level=error"};
+                                    "--no-pci", "-m",        "256",         "--log-level=error"};
   if (rte_eal_init(8, const_cast<char**>(eal.data())) < 0) return 1;
   const int failed = Catch::Session().run(argc, argv);
   rte_eal_cleanup();
