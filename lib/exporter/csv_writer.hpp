@@ -33,6 +33,8 @@ class CsvWriter {
     flow::Tally carried;
   };
 
+  void append_row(const flow::Record& record, const flow::Routing& routing);
+
   OutputFile file_;
   int errno_ = 0;
   std::string buffer_;
