@@ -11,7 +11,7 @@
 #include "eal_arguments.hpp"
 #include "eal_lcores.hpp"
 #include "memory.hpp"
-#include "routes.hpp"
+#include "route/load.hpp"
 #include "run_end.hpp"
 #include "streams.hpp"
 
@@ -71,7 +71,7 @@ ExitCode read_capture(const CommandLine& line) {
   const Options& options = line.options;
   check_names_no_device(line.eal);
   const port::CaptureFile file(options.read);
-  const std::vector<route::Route> routes = read_routes(options);
+  const std::vector<route::Route> routes = route::load_routes(options.routes);
   const size_t memory_bytes = CaptureRun::bytes_needed(options, routes);
   check_memory_available(memory_bytes);
   OpenOutputs outputs(options);

@@ -2,8 +2,11 @@
 #include <rte_ethdev.h>
 
 #include <algorithm>
+#include <span>
+#include <vector>
 
 #include "commands.hpp"
+#include "control/telemetry.hpp"
 #include "eal.hpp"
 #include "eal_arguments.hpp"
 #include "eal_lcores.hpp"
@@ -12,6 +15,8 @@
 #include "live_ports.hpp"
 #include "live_run.hpp"
 #include "memory.hpp"
+#include "route/load.hpp"
+#include "route/route_table.hpp"
 #include "run_end.hpp"
 #include "signals.hpp"
 #include "streams.hpp"
@@ -35,12 +40,20 @@ void check_ports_found(const Eal& eal) {
                 eal.log());
 }
 
+// Two prefix tables are there at once while one takes the other's place; the new one may be bigger.
+size_t route_bytes(const Options& options, std::span<const route::Route> routes) {
+  constexpr size_t growth_bytes = size_t{64} << 20;
+  if (options.routes.empty()) return 0;
+  return 2 * route::RouteTable::bytes_needed(routes) + growth_bytes;
+}
+
 void say_all(const std::vector<std::string>& sentences) {
   for (const std::string& sentence : sentences)
     say(sentence);
 }
 
-ExitCode run_on(const CommandLine& line, Eal& eal, OpenOutputs& outputs) {
+ExitCode run_on(const CommandLine& line, std::span<const route::Route> routes, Eal& eal,
+                OpenOutputs& outputs) {
   const Options& options = line.options;
   FILE* people = for_people(options);
   LivePorts ports(options);
@@ -50,7 +63,7 @@ ExitCode run_on(const CommandLine& line, Eal& eal, OpenOutputs& outputs) {
                                       .ports = ports.facts()});
   print_to_people(people,
                   layout_table(plan, ports.facts(), LiveRun::bytes_needed(options, ports, plan)));
-  LiveRun run(line, ports, plan, outputs.records);
+  LiveRun run(line, routes, ports, plan, outputs.records);
   ports.start(plan);
   print_to_people(people, fmt::format("\n{}", ports.description()));
   if (options.dry_run) {
@@ -60,6 +73,7 @@ ExitCode run_on(const CommandLine& line, Eal& eal, OpenOutputs& outputs) {
   ports.listen();
   say_all(ports.warnings());
   eal.log_aloud();
+  run.open_desk();
   print_to_people(people, "\nReceiving; SIGINT or SIGTERM stops.\n");
   run.run();
   return end_run(options, run.ledger(), outputs);
@@ -71,12 +85,15 @@ ExitCode run_live(const CommandLine& line) {
   reload_on_hangup();
   // A dry run leaves no files behind, nor the files of an earlier run empty.
   OpenOutputs outputs(line.options.dry_run ? Options{} : line.options);
-  const size_t bytes = flow::FlowTable::bytes_needed(line.options.flows) + buffers_guess_bytes;
+  const std::vector<route::Route> routes = route::load_routes(line.options.routes);
+  const size_t bytes = flow::FlowTable::bytes_needed(line.options.flows) + buffers_guess_bytes +
+                       route_bytes(line.options, routes);
   if (std::ranges::find(line.eal, "--no-huge") != line.eal.end()) check_memory_available(bytes);
+  control::Telemetry::register_commands();
   Eal eal(live_eal_arguments(line.eal, bytes), line.eal);
   check_ports_found(eal);
   try {
-    return run_on(line, eal, outputs);
+    return run_on(line, routes, eal, outputs);
   } catch (Failure& failure) {
     if (failure.details.empty()) failure.details = eal.log();
     throw;

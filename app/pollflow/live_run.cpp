@@ -7,7 +7,6 @@
 #include <cerrno>
 #include <cstring>
 
-#include "failure.hpp"
 #include "monotonic.hpp"
 #include "roles.hpp"
 #include "signals.hpp"
@@ -19,11 +18,6 @@ namespace {
 constexpr unsigned control_pause_us = 1000;
 constexpr uint64_t look_ns = 100'000'000;
 constexpr uint64_t follow_ns = 1'000'000'000;
-
-// A queue that stays empty for this long after its port went deaf holds no more. Should frames for
-// everybody go on arriving, there is an end to waiting.
-constexpr int64_t drained_ms = 5;
-constexpr int64_t drain_ms_max = 500;
 
 uint64_t table_secret(const Options& options) {
   return options.hash_secret ? *options.hash_secret : draw_secret();
@@ -45,27 +39,28 @@ std::vector<size_t> LiveRun::bytes_needed(const Options& options, const LivePort
   return bytes;
 }
 
-LiveRun::LiveRun(const CommandLine& line, LivePorts& ports, const LcorePlan& plan,
-                 pipeline::Outputs& outputs)
+LiveRun::LiveRun(const CommandLine& line, std::span<const route::Route> routes, LivePorts& ports,
+                 const LcorePlan& plan, pipeline::Outputs& outputs)
     : line_(line),
       options_(line.options),
       ports_(ports),
       plan_(plan),
       outputs_(outputs),
-      collector_trouble_(outputs.collectors.size()),
-      settings_{settings_of(line.options)},
-      exporter_settings_(&settings_.front()) {
-  orders_.settings = &settings_.front();
+      routes_(options_.port_pairs()),
+      settings_(line, routes_, orders_.settings),
+      collector_trouble_told_(outputs.collectors.size()) {
+  if (!options_.routes.empty()) routes_.begin_with(options_.routes, routes);
   const uint64_t secret = table_secret(options_);
   for (const WorkerPlan& worker : plan.workers)
     add_lane(worker, secret);
-  exporter_ = std::make_unique<pipeline::ExportLoop>(
-      pipeline::ExportLoop::Options{.assembler = options_.assembler,
-                                    .boot_ms = clock_.now_ms(),
-                                    .export_delay_ms = options_.export_delay_ms,
-                                    .export_rate = options_.export_rate},
-      rings_, outputs);
+  exporter_.emplace(pipeline::ExportLoop::Options{.assembler = options_.assembler,
+                                                  .boot_ms = clock_.now_ms(),
+                                                  .export_delay_ms = options_.export_delay_ms,
+                                                  .export_rate = options_.export_rate,
+                                                  .pairs = options_.port_pairs()},
+                    lanes_, routes_, outputs, clock_, orders_.settings);
   watch_ports();
+  describe_sources();
 }
 
 void LiveRun::add_lane(const WorkerPlan& worker, uint64_t secret) {
@@ -74,155 +69,95 @@ void LiveRun::add_lane(const WorkerPlan& worker, uint64_t secret) {
                                                        .rules = options_.expiry,
                                                        .hash_secret = secret,
                                                        .node = worker.lcore.node},
-                                   &settings_.front());
+                                   clock_, orders_.settings);
   for (const QueueRef& queue : worker.queues) {
     const port::NicPort& port = ports_.at(queue.port);
-    lane.queues.emplace_back(port::RxQueue::Options{.port = queue.port,
-                                                    .queue = queue.queue,
-                                                    .burst = port.preset().burst,
-                                                    .in_if = options_.in_if(queue.port)},
-                             clock_, worker.lcore.id, port.removed());
+    lane.add_queue({.port = queue.port,
+                    .queue = queue.queue,
+                    .burst = port.preset().burst,
+                    .in_if = options_.in_if(queue.port)},
+                   port.removed());
   }
-  rings_.push_back(&lane.flows.ring());
-  progress_.workers.push_back(&lane.flows.progress());
+  progress_.workers.push_back(&lane.flows().progress());
 }
 
 void LiveRun::watch_ports() {
   for (const auto& port : ports_.all()) {
-    std::vector<const port::QueueProgress*> queues;
-    for (const Lane& lane : lanes_) {
-      for (const Queue& queue : lane.queues) {
-        if (queue.rx.options().port == port->facts().port) queues.push_back(&queue.progress);
-      }
-    }
-    watches_.emplace_back(*port, std::move(queues));
+    watches_.emplace_back(*port);
+    port_reports_.emplace_back();
   }
+}
+
+void LiveRun::describe_sources() {
+  sources_.version = POLLFLOW_VERSION;
+  sources_.clock = &clock_;
+  sources_.boot_ms = clock_.now_ms();
+  sources_.over = &orders_.over;
+  for (size_t i = 0; i < lanes_.size(); ++i) {
+    Lane& lane = lanes_[i];
+    sources_.workers.push_back({.lcore = plan_.workers[i].lcore.id,
+                                .flows_max = flows_a_worker(options_, plan_),
+                                .queues = {},
+                                .report = &lane.report(),
+                                .errand = &lane.errand()});
+    for (const QueueRef& queue : lane.queues())
+      sources_.workers.back().queues.push_back({queue.port, queue.queue});
+  }
+  for (size_t i = 0; i < ports_.all().size(); ++i) {
+    const port::PortFacts& facts = ports_.all()[i]->facts();
+    sources_.ports.push_back({.port = facts.port,
+                              .driver = facts.driver,
+                              .name = facts.device,
+                              .ifindex = options_.in_if(facts.port),
+                              .report = &port_reports_[i]});
+  }
+  sources_.export_lcore = plan_.exporter.id;
+  sources_.exporter = &exporter_->report();
+  for (size_t i = 0; i < outputs_.collectors.size(); ++i)
+    sources_.collectors.push_back({outputs_.collectors[i].name(), &exporter_->collectors()[i]});
+  if (outputs_.csv) sources_.csv = &exporter_->csv();
+}
+
+control::Actions LiveRun::actions() {
+  return {
+      .rules = [this] { return settings_.rules(); },
+      .set_timeouts = [this](int64_t inactive_s,
+                             int64_t active_s) { settings_.set_timeouts(inactive_s, active_s); },
+      .routes = [this]() -> control::RoutesInForce {
+        const auto about = routes_.about();
+        return {about.source, about.routes, about.loaded_ms};
+      },
+      .reload_routes = [this] { settings_.reload_routes(); },
+      .resolve = [this](auto keys, auto paths) { routes_.resolve(keys, paths); }};
+}
+
+void LiveRun::open_desk() {
+  reloader_.emplace([this] { return settings_.reload(); });
+  telemetry_.emplace(sources_, actions());
 }
 
 void LiveRun::run() {
   abandon_on_second_stop(&progress_);
+  routes_.open();
   Roles(*this, plan_).run();
+  routes_.close();
+  telemetry_.reset();
   look_around(monotonic_ns());
+  reloader_.reset();
   abandon_on_second_stop(nullptr);
   progress_line_.clear();
 }
 
 bool LiveRun::work_turn(size_t worker) {
-  Lane& lane = lanes_[worker];
-  const LiveSettings* wanted = orders_.settings.load(std::memory_order_acquire);
-  if (wanted != lane.settings) {
-    lane.flows.table().set_rules(wanted->rules);
-    lane.settings = wanted;
-  }
-  switch (orders_.phase.load(std::memory_order_acquire)) {
-    case Phase::receive:
-      return poll(lane);
-    case Phase::drain:
-      return drain(lane);
-    case Phase::flush:
-      break;
-  }
-  return flush(lane);
-}
-
-bool LiveRun::poll(Lane& lane) {
-  bool any = false;
-  for (Queue& queue : lane.queues)
-    any |= poll(lane, queue);
-  lane.flows.tell_progress();
-  return any;
-}
-
-bool LiveRun::poll(Lane& lane, Queue& queue) {
-  const bool gone = queue.gone->load(std::memory_order_relaxed);
-  const port::Burst burst = gone ? queue.rx.nothing() : queue.rx.receive();
-  const flow::WorkerCounters& counters = lane.flows.worker().counters();
-  const uint64_t accounted = counters.accounted.packets;
-  const uint64_t hashed = counters.nic_hashed;
-  lane.flows.worker().process(burst);
-  if (burst.packets.empty()) return false;
-  queue.counters.packets += burst.packets.size();
-  queue.counters.accounted += counters.accounted.packets - accounted;
-  queue.counters.nic_hashed += counters.nic_hashed - hashed;
-  queue.progress.packets.store(queue.counters.packets, std::memory_order_relaxed);
-  queue.progress.accounted.store(queue.counters.accounted, std::memory_order_relaxed);
-  queue.progress.nic_hashed.store(queue.counters.nic_hashed, std::memory_order_relaxed);
-  return true;
-}
-
-bool LiveRun::drain(Lane& lane) {
-  if (lane.drained.load(std::memory_order_relaxed)) return false;
-  const int64_t now_ms = clock_.now_ms();
-  if (lane.drain_began_ms == 0) lane.drain_began_ms = lane.packets_seen_ms = now_ms;
-  const bool any = poll(lane);
-  if (any) lane.packets_seen_ms = now_ms;
-  const bool empty = now_ms - lane.packets_seen_ms > drained_ms;
-  if (empty || now_ms - lane.drain_began_ms > drain_ms_max)
-    lane.drained.store(true, std::memory_order_release);
-  return any;
-}
-
-bool LiveRun::flush(Lane& lane) {
-  if (lane.flushed.load(std::memory_order_relaxed)) return false;
-  const bool busy = lane.flows.worker().has_room();
-  const bool done = lane.flows.worker().flush(clock_.now_ms());
-  lane.flows.tell_progress();
-  if (done) lane.flushed.store(true, std::memory_order_release);
-  return busy;
+  return lanes_[worker].turn(orders_.phase.load(std::memory_order_acquire),
+                             orders_.settings.load(std::memory_order_acquire));
 }
 
 bool LiveRun::export_turn() {
-  take_settings();
-  const uint64_t settled = exporter_->settled_records();
-  const bool last = std::ranges::all_of(
-      lanes_, [](const Lane& lane) { return lane.flushed.load(std::memory_order_acquire); });
-  note_lost();
-  const int64_t now_ms = clock_.now_ms();
-  if (!last) {
-    exporter_->turn(now_ms, monotonic_ns());
-  } else if (exporter_->finish(now_ms, monotonic_ns())) {
-    orders_.over.store(true, std::memory_order_release);
-  }
-  progress_.records_settled.store(exporter_->settled_records(), std::memory_order_relaxed);
-  note_output_trouble();
-  return exporter_->settled_records() != settled;
-}
-
-void LiveRun::take_settings() {
-  const LiveSettings* wanted = orders_.settings.load(std::memory_order_acquire);
-  exporter_->set_wall_offset(clock_.wall_offset_ms());
-  if (wanted == exporter_settings_) return;
-  exporter_->set_pace(wanted->export_delay_ms, wanted->export_rate);
-  exporter_settings_ = wanted;
-}
-
-uint64_t LiveRun::records_lost() const noexcept {
-  uint64_t lost = 0;
-  for (const Lane& lane : lanes_)
-    lost += lane.flows.records_lost();
-  return lost;
-}
-
-// The sequence steps over what workers lost, as they lose it.
-void LiveRun::note_lost() {
-  const uint64_t lost = records_lost();
-  if (lost == lost_noted_) return;
-  exporter_->note_lost(lost - lost_noted_);
-  lost_noted_ = lost;
-}
-
-void LiveRun::note_output_trouble() {
-  for (size_t i = 0; i < outputs_.collectors.size(); ++i) {
-    const exporter::Collector& collector = outputs_.collectors[i];
-    const auto& counters = collector.counters();
-    if (counters.refused + counters.datagrams_failed == 0) continue;
-    if (collector_trouble_[i].load(std::memory_order_relaxed) != 0) continue;
-    const int error = counters.datagrams_failed > 0 ? collector.last_errno() : ECONNREFUSED;
-    collector_trouble_[i].store(error, std::memory_order_relaxed);
-  }
-  if (outputs_.csv && outputs_.csv->last_errno() != 0 &&
-      csv_trouble_.load(std::memory_order_relaxed) == 0)
-    csv_trouble_.store(outputs_.csv->last_errno(), std::memory_order_relaxed);
+  const bool busy = exporter_->turn(orders_.settings.load(std::memory_order_acquire));
+  progress_.records_settled.store(exporter_->loop().settled_records(), std::memory_order_relaxed);
+  if (exporter_->over()) orders_.over.store(true, std::memory_order_release);
+  return busy;
 }
 
 void LiveRun::control_turn(bool alone) {
@@ -230,7 +165,7 @@ void LiveRun::control_turn(bool alone) {
   next_phase();
   if (reload_signals() != reloads_done_) {
     reloads_done_ = reload_signals();
-    reload();
+    reloader_->ask();
   }
   if (now_ns - looked_ns_ > look_ns) {
     looked_ns_ = now_ns;
@@ -249,55 +184,22 @@ void LiveRun::next_phase() {
   if (phase == Phase::receive && stop_signals() > 0) {
     ports_.deafen();
     orders_.phase.store(Phase::drain, std::memory_order_release);
-  } else if (phase == Phase::drain && std::ranges::all_of(lanes_, [](const Lane& lane) {
-               return lane.drained.load(std::memory_order_acquire);
-             })) {
+  } else if (phase == Phase::drain &&
+             std::ranges::all_of(lanes_, [](const Lane& lane) { return lane.drained(); })) {
     look_around(monotonic_ns());
     ports_.stop();
     orders_.phase.store(Phase::flush, std::memory_order_release);
   }
 }
 
-// Reads command line and configuration file anew. What is wrong there leaves everything as it is.
-void LiveRun::reload() {
-  try {
-    const Options wanted = parse_command_line(line_.arguments).options;
-    const LiveSettings settings = settings_of(wanted);
-    const bool changed = settings != settings_.back();
-    if (changed)
-      orders_.settings.store(&settings_.emplace_back(settings), std::memory_order_release);
-    std::string restart;
-    for (const std::string& name : needs_restart(options_, wanted))
-      restart += (restart.empty() ? "; a restart is needed for " : ", ") + name;
-    tell(fmt::format("reloaded: {}{}",
-                     changed ? "timeouts and export pace are in force"
-                             : "timeouts and export pace are as they were",
-                     restart));
-  } catch (const std::exception& failure) {
-    tell(fmt::format("not reloaded, everything stays as it was: {}", failure.what()));
-  }
-}
-
 void LiveRun::look_around(uint64_t now_ns) {
   // Ports that were stopped have no link, which is no news.
-  const bool stopped = orders_.phase.load(std::memory_order_relaxed) == Phase::flush;
-  for (size_t i = 0; i < watches_.size() && !stopped; ++i) {
-    for (const std::string& news : watches_[i].look(now_ns))
-      tell(news);
+  if (orders_.phase.load(std::memory_order_relaxed) != Phase::flush) look_at_ports(now_ns);
+  look_at_outputs();
+  if (reloader_) {
+    if (const auto news = reloader_->news()) tell(*news);
   }
-  for (size_t i = 0; i < collector_trouble_.size(); ++i) {
-    const int error = collector_trouble_[i].load(std::memory_order_relaxed);
-    if (error <= 0) continue;
-    collector_trouble_[i].store(-1, std::memory_order_relaxed);
-    tell(fmt::format("--collector {}: {}; carrying on, the ledger counts what is lost",
-                     outputs_.collectors[i].name(), std::strerror(error)));
-  }
-  if (const int error = csv_trouble_.load(std::memory_order_relaxed); error > 0) {
-    csv_trouble_.store(-1, std::memory_order_relaxed);
-    tell(fmt::format("--flows-out {}: writing failed ({}); carrying on without it",
-                     options_.flows_out, std::strerror(error)));
-  }
-  const uint64_t lost = records_lost();
+  const uint64_t lost = exporter_->records_lost();
   if (lost > 0 && !losing_told_) {
     losing_told_ = true;
     tell(
@@ -307,31 +209,84 @@ void LiveRun::look_around(uint64_t now_ns) {
   }
 }
 
+void LiveRun::look_at_ports(uint64_t now_ns) {
+  using Link = pipeline::PortReport::Link;
+  for (size_t i = 0; i < watches_.size(); ++i) {
+    const port::NicPort& port = *ports_.all()[i];
+    std::vector<port::QueueReport> queues;
+    for (const flow::QueueCounters& queue : queues_of(port.facts().port))
+      queues.push_back({queue.packets, queue.accounted, queue.nic_hashed});
+    for (const std::string& news : watches_[i].look(queues, now_ns))
+      tell(news);
+    // Device and queues are not at rest: what is between them is not undelivered.
+    const flow::PortCounters counters = port.counters(UINT64_MAX);
+    const auto link_up = watches_[i].link_up();
+    port_reports_[i].publish({.missed = counters.missed,
+                              .errored = counters.errored,
+                              .rx_nombuf = counters.rx_nombuf,
+                              .link = port.removed() ? Link::gone
+                                      : !link_up     ? Link::unknown
+                                      : *link_up     ? Link::up
+                                                     : Link::down});
+  }
+}
+
+void LiveRun::look_at_outputs() {
+  for (size_t i = 0; i < collector_trouble_told_.size(); ++i) {
+    const pipeline::CollectorReport report = exporter_->collectors()[i].read();
+    const bool failed = report.counters.datagrams_failed > 0;
+    if (collector_trouble_told_[i] || (!failed && report.counters.refused == 0)) continue;
+    collector_trouble_told_[i] = true;
+    const int error = failed ? static_cast<int>(report.last_errno) : ECONNREFUSED;
+    tell(fmt::format("--collector {}: {}; carrying on, the ledger counts what is lost",
+                     outputs_.collectors[i].name(), std::strerror(error)));
+  }
+  const auto csv_errno = static_cast<int>(exporter_->csv().read().last_errno);
+  if (csv_errno == 0 || csv_trouble_told_) return;
+  csv_trouble_told_ = true;
+  tell(fmt::format("--flows-out {}: writing failed ({}); carrying on without it",
+                   options_.flows_out, std::strerror(csv_errno)));
+}
+
 void LiveRun::tell(const std::string& sentence) {
   progress_line_.clear();
   say(sentence);
 }
 
+// As their workers told last; after the run that is all of it.
+std::vector<flow::QueueCounters> LiveRun::queues_of(uint16_t port) const {
+  std::vector<flow::QueueCounters> queues;
+  for (size_t i = 0; i < lanes_.size(); ++i) {
+    const std::vector<QueueRef> refs = lanes_[i].queues();
+    const pipeline::WorkerReport report = lanes_[i].report().read();
+    for (size_t q = 0; q < refs.size(); ++q) {
+      if (refs[q].port != port) continue;
+      queues.push_back({.queue = refs[q].queue,
+                        .lcore = plan_.workers[i].lcore.id,
+                        .packets = report.queues[q].packets,
+                        .accounted = report.queues[q].accounted,
+                        .nic_hashed = report.queues[q].nic_hashed});
+    }
+  }
+  std::ranges::sort(queues, {}, &flow::QueueCounters::queue);
+  return queues;
+}
+
 flow::Ledger LiveRun::ledger() const {
-  flow::Ledger ledger{.exported = exporter_->counters()};
-  ledger.ring_records = exporter_->waiting();
+  flow::Ledger ledger{.exported = exporter_->loop().counters()};
+  ledger.ring_records = exporter_->loop().waiting();
   for (const Lane& lane : lanes_) {
-    ledger.workers += lane.flows.worker().counters();
-    ledger.in_tables += lane.flows.table().walk();
-    ledger.flows_high_water += lane.flows.table().flows_high_water();
-    ledger.ring_records += lane.flows.ring().count();
+    const FlowWorker& flows = lane.flows();
+    ledger.workers += flows.worker().counters();
+    ledger.in_tables += flows.table().walk();
+    ledger.flows_high_water += flows.table().flows_high_water();
+    ledger.ring_records += flows.ring().count();
   }
   for (const auto& port : ports_.all()) {
+    std::vector<flow::QueueCounters> queues = queues_of(port->facts().port);
     uint64_t received = 0;
-    std::vector<flow::QueueCounters> queues;
-    for (const Lane& lane : lanes_) {
-      for (const Queue& queue : lane.queues) {
-        if (queue.rx.options().port != port->facts().port) continue;
-        received += queue.counters.packets;
-        queues.push_back(queue.counters);
-      }
-    }
-    std::ranges::sort(queues, {}, &flow::QueueCounters::queue);
+    for (const flow::QueueCounters& queue : queues)
+      received += queue.packets;
     ledger.ports.push_back(port->counters(received));
     ledger.ports.back().queues = std::move(queues);
   }

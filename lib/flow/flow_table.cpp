@@ -82,9 +82,11 @@ FlowTable::Entry* FlowTable::find_in(size_t bucket, uint16_t tag,
   return nullptr;
 }
 
-FlowTable::Entry* FlowTable::find(const packet::FlowKey& key, const Place& place) const noexcept {
+FlowTable::Entry* FlowTable::find(const packet::FlowKey& key, const Place& place) noexcept {
   Entry* entry = find_in(place.first, place.tag, key);
-  return entry != nullptr ? entry : find_in(place.second, place.tag, key);
+  if (entry != nullptr) return entry;
+  ++second_looks_;
+  return find_in(place.second, place.tag, key);
 }
 
 Deadline FlowTable::deadline_under(bool pressure, const Entry& entry) const noexcept {
@@ -110,6 +112,7 @@ void FlowTable::count(Entry& entry, const packet::Packet& packet, int64_t now_ms
   ++entry.packets;
   entry.octets += packet.octets;
   entry.tcp_flags |= packet.tcp_flags;
+  live_.add(packet.octets);
   if ((packet.tcp_flags & (tcp_fin | tcp_rst)) != 0 && !out.full()) {
     leave(entry, {now_ms, EndReason::end}, now_ms, out);
   } else if (entry.octets >= octets_overflow) {
@@ -143,6 +146,7 @@ void FlowTable::insert(const packet::Packet& packet, const Place& place, int64_t
                                                      .packets = 1,
                                                      .octets = packet.octets,
                                                      .tcp_flags = packet.tcp_flags};
+  live_.add(packet.octets);
   flows_high_water_ = std::max(flows_high_water_, ++flows_);
 }
 
@@ -185,6 +189,7 @@ void FlowTable::leave(Entry& entry, const Deadline& why, int64_t now_ms,
                   .left_ms = left_table_ms(entry.last_ms, why, now_ms),
                   .tcp_flags = entry.tcp_flags,
                   .reason = why.reason});
+  if (why.reason <= EndReason::active) lateness_.add(now_ms - why.at_ms);
   free_slot(entry);
 }
 
@@ -198,6 +203,7 @@ void FlowTable::leave_or_lose(Entry& entry, const Deadline& why, int64_t now_ms,
 void FlowTable::free_slot(Entry& entry) noexcept {
   const auto slot = static_cast<size_t>(&entry - entries_.data());
   buckets_[slot / TagBucket::slots].tags[slot % TagBucket::slots] = 0;
+  live_ = live_ - Tally{entry.packets, entry.octets};
   --flows_;
 }
 
@@ -268,6 +274,46 @@ bool FlowTable::flush(int64_t now_ms, RecordBatch& out) noexcept {
   }
   flush_slot_ = 0;
   return true;
+}
+
+template <typename Meet>
+void FlowTable::step(FlowWalk& walk, Meet meet) const noexcept {
+  const size_t end = std::min(walk.slot + FlowWalk::slots_a_step, entries_.size());
+  for (size_t looked_at = 0; walk.slot < end; ++walk.slot) {
+    const size_t slot = walk.slot;
+    if (buckets_[slot / TagBucket::slots].tags[slot % TagBucket::slots] == 0) continue;
+    if (looked_at++ == FlowWalk::flows_a_step) return;
+    Entry& entry = entries_[slot];
+    const bool meant = entry.first_ms < walk.before_ms && walk.filter.matches(entry.key);
+    if (meant && !meet(entry)) return;
+  }
+}
+
+size_t FlowTable::list(FlowWalk& walk, std::span<LiveFlow> out) const noexcept {
+  size_t count = 0;
+  step(walk, [&](const Entry& entry) {
+    if (count == out.size()) return false;
+    out[count++] = LiveFlow{.key = entry.key,
+                            .packets = entry.packets,
+                            .octets = entry.octets,
+                            .first_ms = entry.first_ms,
+                            .last_ms = entry.last_ms,
+                            .tcp_flags = entry.tcp_flags,
+                            .slot = static_cast<uint32_t>(walk.slot)};
+    return true;
+  });
+  return count;
+}
+
+size_t FlowTable::expire(FlowWalk& walk, int64_t now_ms, RecordBatch& out) noexcept {
+  size_t count = 0;
+  step(walk, [&](Entry& entry) {
+    if (out.full()) return false;
+    leave(entry, {now_ms, EndReason::forced}, now_ms, out);
+    ++count;
+    return true;
+  });
+  return count;
 }
 
 RecordTally FlowTable::walk() const noexcept {

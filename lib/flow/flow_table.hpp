@@ -6,6 +6,8 @@
 
 #include "flow/expiry.hpp"
 #include "flow/flow_hash.hpp"
+#include "flow/flow_walk.hpp"
+#include "flow/lateness.hpp"
 #include "flow/record_batch.hpp"
 #include "flow/tag_bucket.hpp"
 #include "packet/decode.hpp"
@@ -76,7 +78,22 @@ class FlowTable {
   // New rules, also for the flows that are in it.
   void set_rules(const ExpiryRules& rules) noexcept;
 
+  // A step of a walk: writes the flows that it meets to the front of `out`, returns how many.
+  size_t list(FlowWalk& walk, std::span<LiveFlow> out) const noexcept;
+  // A step of a walk: lets the flows that it meets leave, as forced, and returns how many. When
+  // `out` is full the walk stays where it is.
+  size_t expire(FlowWalk& walk, int64_t now_ms, RecordBatch& out) noexcept;
+  [[nodiscard]] bool at_end(const FlowWalk& walk) const noexcept {
+    return walk.slot >= entries_.size();
+  }
+
   [[nodiscard]] size_t flows() const noexcept { return flows_; }
+  // The live flows, and what they carry, as counted when they came and left.
+  [[nodiscard]] RecordTally held() const noexcept { return {flows_, live_}; }
+  // How often a flow was looked for in its second bucket too.
+  [[nodiscard]] uint64_t second_looks() const noexcept { return second_looks_; }
+  // Of flows that were over by idleness or age.
+  [[nodiscard]] const Lateness& lateness() const noexcept { return lateness_; }
   [[nodiscard]] size_t flows_high_water() const noexcept { return flows_high_water_; }
   // Records that found neither room in the batch nor a slot to wait in, by reason of expiry.
   [[nodiscard]] const RecordsByReason& lost() const noexcept { return lost_; }
@@ -108,7 +125,7 @@ class FlowTable {
   static size_t blocks_for(size_t buckets) noexcept;
 
   [[nodiscard]] Place place_of(uint64_t hash) const noexcept;
-  [[nodiscard]] Entry* find(const packet::FlowKey& key, const Place& place) const noexcept;
+  [[nodiscard]] Entry* find(const packet::FlowKey& key, const Place& place) noexcept;
   [[nodiscard]] Entry* find_in(size_t bucket, uint16_t tag,
                                const packet::FlowKey& key) const noexcept;
   [[nodiscard]] Deadline deadline_of(const Entry& entry) const noexcept {
@@ -128,6 +145,9 @@ class FlowTable {
   void sweep_blocks_due(int64_t now_ms, RecordBatch& out) noexcept;
   bool sweep_block(size_t block, int64_t now_ms, RecordBatch& out) noexcept;
   void reopen_blocks() noexcept;
+  // Calls `meet` with each flow that the step meets, until that answers false.
+  template <typename Meet>
+  void step(FlowWalk& walk, Meet meet) const noexcept;
 
   size_t flows_max_;
   size_t pressure_flows_;  // ng_netflow's low-water mark: three quarters
@@ -139,6 +159,9 @@ class FlowTable {
   std::span<int64_t> quiet_ms_;  // by block: nothing in it is over up to and including this time
 
   size_t flows_ = 0;
+  Tally live_;
+  uint64_t second_looks_ = 0;
+  Lateness lateness_;
   size_t flows_high_water_ = 0;
   RecordsByReason lost_{};
 

@@ -68,6 +68,7 @@ struct Ledger {
   uint64_t flows_high_water = 0;
   uint64_t ring_records = 0;  // as the rings count what they hold
   ExportCounters exported;
+  bool at_rest = true;  // no lcore is at work: what was lost has reached flow_sequence, too
 
   [[nodiscard]] Tally skipped() const noexcept;
   [[nodiscard]] RecordTally created() const noexcept { return workers.created(); }

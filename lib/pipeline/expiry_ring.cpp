@@ -11,6 +11,8 @@ extern "C" {
 
 #include <rte_ring.h>
 
+#include <algorithm>
+
 #include "failure.hpp"
 
 namespace pollflow::pipeline {
@@ -41,11 +43,21 @@ size_t ExpiryRing::bytes_needed() noexcept {
 }
 
 unsigned ExpiryRing::room() const noexcept {
-  return rte_ring_free_count(ring_);
+  return records_max - count();
 }
 
+// rte_ring_count() reads both ends as plain numbers, though another lcore writes one of them.
 unsigned ExpiryRing::count() const noexcept {
-  return rte_ring_count(ring_);
+  const uint32_t out = popped();
+  return std::min(pushed() - out, records_max);
+}
+
+uint32_t ExpiryRing::pushed() const noexcept {
+  return __atomic_load_n(&ring_->prod.tail, __ATOMIC_ACQUIRE);
+}
+
+uint32_t ExpiryRing::popped() const noexcept {
+  return __atomic_load_n(&ring_->cons.tail, __ATOMIC_ACQUIRE);
 }
 
 void ExpiryRing::push(std::span<const flow::Record> records) noexcept {

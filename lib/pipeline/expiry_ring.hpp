@@ -29,6 +29,10 @@ class ExpiryRing {
   [[nodiscard]] unsigned room() const noexcept;
   // Anyone: records it holds now.
   [[nodiscard]] unsigned count() const noexcept;
+  // Records that have gone in and come out in all, modulo 2^32, as rte_ring itself counts them:
+  // exact on the producer's and the consumer's lcore.
+  [[nodiscard]] uint32_t pushed() const noexcept;
+  [[nodiscard]] uint32_t popped() const noexcept;
   // Producer: there must be room for all of them.
   void push(std::span<const flow::Record> records) noexcept;
   // Consumer: fills the front of `records`, returns how many.

@@ -1,6 +1,7 @@
 #include "pipeline/export_loop.hpp"
 
 #include <algorithm>
+#include <numeric>
 #include <utility>
 
 namespace pollflow::pipeline {
@@ -183,6 +184,11 @@ bool ExportLoop::finish(int64_t now_ms, uint64_t monotonic_ns) {
   for (exporter::Collector& collector : outputs_.collectors)
     collector.hear();
   return true;
+}
+
+uint32_t ExportLoop::rings_popped() const noexcept {
+  return std::accumulate(rings_.begin(), rings_.end(), uint32_t{0},
+                         [](uint32_t sum, const ExpiryRing* ring) { return sum + ring->popped(); });
 }
 
 flow::ExportCounters ExportLoop::counters() const noexcept {

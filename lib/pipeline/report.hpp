@@ -4,40 +4,49 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "exporter/collector.hpp"
 #include "flow/lateness.hpp"
 #include "flow/ledger.hpp"
+#include "port/queue_report.hpp"
 
 namespace pollflow::pipeline {
 
 // The most receive queues that one worker polls: more would leave each unread for too long.
 inline constexpr size_t queues_per_worker_max = 16;
 
-// What a receive queue handed to its worker, in packets.
-struct QueueReport {
-  uint64_t packets = 0;
-  uint64_t accounted = 0;
-  uint64_t nic_hashed = 0;  // of the accounted, those with the NIC's RSS hash
-};
-
 // What a worker tells about itself, between two bursts: so within one report each equation of the
 // ledger that is about workers holds.
 struct WorkerReport {
+  uint64_t told_tsc = 0;  // when
   flow::WorkerCounters counters;
   flow::RecordTally held;  // flows in the table, and what they carry
   uint64_t flows_high_water = 0;
   uint64_t second_looks = 0;  // packets whose flow was looked for in its second bucket too
   flow::Lateness lateness;
   uint64_t ring_pushed = 0;   // records, as the ring counts them, modulo 2^32
-  uint64_t ring_records = 0;  // that the ring holds
+  uint64_t ring_records = 0;  // that the ring holds, about
   uint64_t cycles_busy = 0;   // TSC cycles in turns with packets
   uint64_t cycles = 0;        // in all turns
-  std::array<QueueReport, queues_per_worker_max> queues{};
+  std::array<port::QueueReport, queues_per_worker_max> queues{};
 };
 
 // Likewise the export lcore.
 struct ExportReport {
+  uint64_t told_tsc = 0;
   flow::ExportCounters counters;
-  uint64_t rings_popped = 0;  // records from all rings, as they count them, modulo 2^32
+  uint64_t rings_popped = 0;  // records from all rings, as these count them, modulo 2^32
+  uint64_t waiting = 0;       // of them, those not looked at yet
+};
+
+struct CollectorReport {
+  exporter::Collector::Counters counters;
+  uint64_t last_errno = 0;  // of the latest datagram that could not be sent
+};
+
+struct CsvReport {
+  flow::RecordTally written;
+  flow::RecordTally failed;
+  uint64_t last_errno = 0;
 };
 
 // What a port's device counts, and how it is; told by the control lcore.

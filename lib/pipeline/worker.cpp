@@ -75,6 +75,20 @@ void Worker::update(unsigned accounted) noexcept {
   }
 }
 
+void Worker::serve(Errand& errand, int64_t now_ms) noexcept {
+  if (!errand.pending()) return;
+  flow::FlowWalk& walk = errand.walk();
+  if (errand.kind() == Errand::Kind::expire) {
+    batch_.reset(ring_.room());
+    errand.expired(table_.expire(walk, now_ms, batch_));
+    push_batch();
+  } else {
+    errand.listed(table_.list(walk, errand.room()));
+  }
+  const bool at_end = table_.at_end(walk);
+  if (at_end || errand.room().empty()) errand.done(at_end);
+}
+
 bool Worker::flush(int64_t now_ms) noexcept {
   batch_.reset(ring_.room());
   const bool done = table_.flush(now_ms, batch_);

@@ -7,6 +7,7 @@
 #include "flow/ledger.hpp"
 #include "flow/record_batch.hpp"
 #include "packet/decode.hpp"
+#include "pipeline/errand.hpp"
 #include "pipeline/expiry_ring.hpp"
 #include "port/burst.hpp"
 
@@ -27,6 +28,9 @@ class Worker {
 
   // Accounts for every packet of the burst, frees them, and lets flows leave that are over.
   void process(const port::Burst& burst) noexcept;
+
+  // Does a bounded step of what a control thread asked, if it asked anything.
+  void serve(Errand& errand, int64_t now_ms) noexcept;
 
   // Lets every flow leave; to be called until it answers true.
   bool flush(int64_t now_ms) noexcept;

@@ -14,19 +14,18 @@ constexpr uint64_t spread_wait_ns = 3'000'000'000;
 
 }  // namespace
 
-PortWatch::PortWatch(NicPort& port, std::vector<const QueueProgress*> queues)
-    : port_(port), queues_(std::move(queues)) {}
-
-std::vector<std::string> PortWatch::look(uint64_t monotonic_ns) {
+std::vector<std::string> PortWatch::look(std::span<const QueueReport> queues,
+                                         uint64_t monotonic_ns) {
   if (began_ns_ == 0) began_ns_ = monotonic_ns;
   news_.clear();
   port_.look_for_removal();
   if (port_.removed()) {
+    link_up_ = false;
     tell_once(unplugged, "the device is gone; what it delivered before is kept, other ports go on");
   } else {
     look_at_link(monotonic_ns);
     look_for_loss();
-    look_at_rss(monotonic_ns);
+    look_at_rss(queues, monotonic_ns);
   }
   return std::exchange(news_, {});
 }
@@ -61,19 +60,18 @@ void PortWatch::look_for_loss() {
   }
 }
 
-void PortWatch::look_at_rss(uint64_t monotonic_ns) {
+void PortWatch::look_at_rss(std::span<const QueueReport> queues, uint64_t monotonic_ns) {
   const RssGrant& rss = port_.rss();
   if (rss.types == 0) return;
   uint64_t accounted = 0;
   uint64_t hashed = 0;
   uint64_t packets = 0;
   uint64_t busiest = 0;
-  for (const QueueProgress* queue : queues_) {
-    const uint64_t of_queue = queue->packets.load(std::memory_order_relaxed);
-    packets += of_queue;
-    busiest = std::max(busiest, of_queue);
-    accounted += queue->accounted.load(std::memory_order_relaxed);
-    hashed += queue->nic_hashed.load(std::memory_order_relaxed);
+  for (const QueueReport& queue : queues) {
+    packets += queue.packets;
+    busiest = std::max(busiest, queue.packets);
+    accounted += queue.accounted;
+    hashed += queue.nic_hashed;
   }
   if (rss.hash_delivered && hashed == 0 && accounted >= enough_packets) {
     tell_once(no_hash,
@@ -84,11 +82,11 @@ void PortWatch::look_at_rss(uint64_t monotonic_ns) {
   // A thousand packets may come within a millisecond: time to see another queue's is given, too.
   if (packets > 0 && first_packets_ns_ == 0) first_packets_ns_ = monotonic_ns;
   const bool long_enough = packets > 0 && monotonic_ns - first_packets_ns_ >= spread_wait_ns;
-  if (queues_.size() > 1 && busiest == packets && packets >= enough_packets && long_enough) {
+  if (queues.size() > 1 && busiest == packets && packets >= enough_packets && long_enough) {
     tell_once(one_queue,
               fmt::format("all of {} packets came on one of {} queues: they are of one pair of "
                           "addresses, or the device does not do the RSS that it granted",
-                          packets, queues_.size()));
+                          packets, queues.size()));
   }
 }
 

@@ -4,7 +4,9 @@ import contextlib
 import ctypes
 import fcntl
 import itertools
+import json
 import os
+import pathlib
 import shutil
 import signal
 import socket
@@ -17,6 +19,7 @@ import unittest
 import pollflow_runner as runner
 
 READY = "Receiving"
+REPLY_MAX = 16384
 NOTHING_LEFT_BEHIND = ["--no-pci", "--no-huge", "--no-shconf", "--no-telemetry"]
 CLONE_NEWNET = 0x40000000
 SIOCETHTOOL = 0x8946
@@ -43,7 +46,7 @@ class Live:
     """A pollflow on live ports; started when it says that it receives."""
 
     def __init__(self, eal, options, prefix=(), **named):
-        eal = [*eal, *NOTHING_LEFT_BEHIND]
+        eal = [*eal, *self.common_eal()]
         self.process = subprocess.Popen([*prefix, runner.binary(), *map(str, eal), "--", *map(str, options)],
                                         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                         **{"stderr": subprocess.PIPE, **named})
@@ -53,6 +56,9 @@ class Live:
                         if stream[0] is not None]
         for reader in self.readers:
             reader.start()
+
+    def common_eal(self):
+        return NOTHING_LEFT_BEHIND
 
     @staticmethod
     def read(stream, lines):
@@ -91,6 +97,53 @@ class Live:
         for stream in filter(None, (self.process.stdout, self.process.stderr)):
             stream.close()
         return runner.Outcome(self.process.returncode, "".join(self.stdout), "".join(self.stderr))
+
+
+class Controlled(Live):
+    """A pollflow whose telemetry socket answers: ask() as dpdk-telemetry.py does."""
+
+    def common_eal(self):
+        self.file_prefix = own_name("pfctl")
+        return ["--no-pci", "--no-huge", "--no-shconf", "--file-prefix", self.file_prefix]
+
+    @property
+    def runtime_folder(self):
+        if os.geteuid() == 0:
+            return pathlib.Path("/var/run/dpdk") / self.file_prefix
+        return pathlib.Path(os.environ.get("XDG_RUNTIME_DIR", "/tmp")) / "dpdk" / self.file_prefix
+
+    @property
+    def telemetry(self):
+        return str(self.runtime_folder / "dpdk_telemetry.v2")
+
+    def connect(self):
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        connection.connect(self.telemetry)      # waits its turn, which one with a timeout would not
+        connection.settimeout(60)
+        banner = json.loads(connection.recv(1024))
+        assert banner["max_output_len"] <= REPLY_MAX, banner
+        return connection
+
+    def ask(self, command, connection=None):
+        """The value of a reply."""
+        with contextlib.nullcontext(connection) if connection else contextlib.closing(self.connect()) as at:
+            at.send(command.encode())
+            reply = json.loads(at.recv(REPLY_MAX + 1))
+        return reply[command.partition(",")[0]]
+
+    def pages(self, condition=""):
+        """The rows of a snapshot of live flows, page by page."""
+        with contextlib.closing(self.connect()) as at:
+            cursor = "0"
+            while cursor:
+                page = self.ask("/pollflow/flows,%s,%s" % (cursor, condition), at)
+                yield page["flows"]
+                cursor = page["next"]
+
+    def finish(self):
+        outcome = super().finish()
+        shutil.rmtree(self.runtime_folder, ignore_errors=True)
+        return outcome
 
 
 # --- network namespaces ---

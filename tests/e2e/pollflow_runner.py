@@ -228,6 +228,13 @@ def closed_port():
         return probe.getsockname()[1]
 
 
+def closed_tcp_port():
+    """A TCP port of the loopback on which nobody listens."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
 # --- test cases ---
 
 class PollflowTest(unittest.TestCase):

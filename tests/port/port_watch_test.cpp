@@ -1,5 +1,6 @@
 #include "port/port_watch.hpp"
 
+#include <array>
 #include <string>
 #include <vector>
 
@@ -25,7 +26,7 @@ class WatchFixture {
     port_.start(pool_.times(2), {});
   }
 
-  News look(uint64_t seconds = 1) { return watch_.look(seconds * second_ns); }
+  News look(uint64_t seconds = 1) { return watch_.look(queues_, seconds * second_ns); }
   void count(size_t queue, uint64_t packets) { queues_[queue].packets += packets; }
   NicPort& port() { return port_; }
   Vdev& vdev() { return vdev_; }
@@ -34,8 +35,8 @@ class WatchFixture {
   Vdev vdev_{"net_null0", "size=64"};
   Pool pool_;
   NicPort port_;
-  QueueProgress queues_[2];
-  PortWatch watch_{port_, {&queues_[0], &queues_[1]}};
+  std::array<QueueReport, 2> queues_{};
+  PortWatch watch_{port_};
 };
 
 }  // namespace

@@ -1,0 +1,60 @@
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "control/statistics.hpp"
+#include "pipeline/errand.hpp"
+#include "pipeline/published.hpp"
+#include "pipeline/report.hpp"
+#include "port/live_clock.hpp"
+
+namespace pollflow::control {
+
+// What control threads may look at, and whom they may ask, while a live run goes on. What is
+// pointed at outlives it.
+struct Sources {
+  struct Queue {
+    uint16_t port;
+    uint16_t queue;
+  };
+  struct Worker {
+    unsigned lcore;
+    size_t flows_max;
+    std::vector<Queue> queues;  // in the order of the report's
+    const pipeline::Published<pipeline::WorkerReport>* report;
+    pipeline::Errand* errand;
+  };
+  struct Port {
+    uint16_t port;
+    std::string driver;
+    std::string name;
+    uint16_t ifindex;
+    const pipeline::Published<pipeline::PortReport>* report;
+  };
+  struct Collector {
+    std::string name;
+    const pipeline::Published<pipeline::CollectorReport>* report;
+  };
+
+  std::string version;
+  const std::atomic<bool>* over = nullptr;  // workers answer no more
+  const port::LiveClock* clock = nullptr;
+  int64_t boot_ms = 0;
+  std::vector<Worker> workers;
+  std::vector<Port> ports;
+  unsigned export_lcore = 0;
+  const pipeline::Published<pipeline::ExportReport>* exporter = nullptr;
+  std::vector<Collector> collectors;
+  const pipeline::Published<pipeline::CsvReport>* csv = nullptr;  // without --flows-out: none
+};
+
+// One consistent account of the run, from what its lcores have told. May wait some milliseconds,
+// until each worker has told something later than the export lcore has: so no record is seen to
+// come out of a ring that was not seen to go in. Disturbs nobody.
+Statistics collect(const Sources& sources);
+
+}  // namespace pollflow::control
