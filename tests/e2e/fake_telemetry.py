@@ -44,6 +44,8 @@ class FakeTelemetry:
 
     def end(self):
         """As a process that ends: nobody listens, nobody answers; the socket's name remains."""
+        if self.listener.fileno() < 0:
+            return                      # it has ended before
         self.listener.shutdown(socket.SHUT_RDWR)
         self.thread.join()
         self.listener.close()
