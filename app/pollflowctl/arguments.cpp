@@ -135,9 +135,8 @@ const Command& find_command(const std::string& name) {
   const auto* found =
       std::ranges::find_if(commands, [&](const Command& c) { return name == c.name; });
   if (found != commands.end()) return *found;
-  std::vector<std::string_view> names;
-  for (const Command& command : commands)
-    names.emplace_back(command.name);
+  std::vector<std::string_view> names(commands.size());
+  std::ranges::transform(commands, names.begin(), [](const Command& c) { return c.name; });
   throw Failure(ExitCode::usage, fmt::format("'{}' is no command; there are {} (see pollflowctl "
                                              "--help)",
                                              name, joined(names, ", ")));

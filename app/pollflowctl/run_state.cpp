@@ -12,6 +12,7 @@ constexpr uint64_t collectors_max = 1000;  // more is no number of collectors, b
 std::vector<Reply> ask_each(TelemetryClient& client, const char* command,
                             const std::vector<uint64_t>& ids) {
   std::vector<Reply> replies;
+  replies.reserve(ids.size());
   for (const uint64_t id : ids)
     replies.push_back(client.ask({.command = command, .parameters = fmt::to_string(id)}));
   return replies;

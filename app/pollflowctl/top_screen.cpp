@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "clock_text.hpp"
 #include "flow_printer.hpp"
@@ -62,7 +63,7 @@ std::string drops(const RunState& before, const RunState& now) {
 std::string bar(uint64_t part, uint64_t whole) {
   constexpr size_t width = 20;
   const double share = whole == 0 ? 0 : static_cast<double>(part) / static_cast<double>(whole);
-  const auto filled = static_cast<size_t>(std::min(share, 1.0) * width + 0.5);
+  const auto filled = static_cast<size_t>(std::lround(std::min(share, 1.0) * width));
   return fmt::format("[{}{}]", std::string(filled, '|'), std::string(width - filled, ' '));
 }
 
