@@ -113,10 +113,12 @@ class Socket(ClientTest):
         self.assertEqual(self.print("expire", "--all"), "1 flows exported\n")
 
     def test_answers_that_are_none(self):
-        for answer in (b"{", b"\xff\xfe", b"null", b"[]", b'{"/pollflow/info": {}}', b"{}", b" " * 70000,
-                       b'{"/pollflow/timeouts": {"inactive_s": 1, "active_s": 2}, "more": 1}', b"[" * 16000):
+        none, no_json = "no answer to /pollflow/timeouts", "no JSON"
+        for answer, why in ((b"{", no_json), (b"\xff\xfe", no_json), (b"[" * 16000, no_json), (b"null", none), (b"[]", none),
+                            (b"{}", none), (b'{"/pollflow/info": {}}', none), (b" " * 70000, "a message of 70000 bytes"),
+                            (b'{"/pollflow/timeouts": {"inactive_s": 1, "active_s": 2}, "more": 1}', none)):
             with fake.FakeTelemetry(self.socket, fake.pollflow_answers(timeouts=fake.Raw(answer))):
-                self.refuse(FAILED, "timeouts")
+                self.refuse(FAILED, "timeouts", naming=why)
             self.socket.unlink()
 
     def test_a_request_that_would_be_cut(self):
@@ -236,15 +238,19 @@ class Top(ClientTest):
 
     def test_a_screen_holds_no_more_than_fits(self):
         server = self.run_pollflow()
-        with Terminal(self, "top", "--interval", "0.1", rows=16, columns=60) as terminal:
+        lines = self.lines_of_screen(rows=16, columns=60)
+        self.assertEqual((len(lines), max(map(len, lines))), (16, 60))
+        self.assertEqual(server.requests[-1], ("/pollflow/top", "2,octets"))
+        self.assertEqual(len(self.lines_of_screen(rows=8, columns=120)), 8)
+        self.assertEqual(server.requests[-1], ("/pollflow/port", "0"))
+
+    def lines_of_screen(self, rows, columns):
+        with Terminal(self, "top", "--interval", "0.1", rows=rows, columns=columns) as terminal:
             terminal.read_until(rb"2\.500 M.*\x1b\[J.*\x1b\[J")
             os.write(terminal.keys, b"q")
             terminal.finish()
-        self.assertIn(("/pollflow/top", "2,octets"), server.requests)
         screen = re.findall(rb"\x1b\[H(.*?)\x1b\[J", terminal.seen, re.DOTALL)[1]
-        lines = [re.sub(rb"\x1b\[K|\r", b"", line) for line in screen.split(b"\n")]
-        self.assertLessEqual(len(lines), 16)
-        self.assertEqual(max(map(len, lines)), 60)
+        return [re.sub(rb"\x1b\[K|\r", b"", line) for line in screen.split(b"\n")]
 
     def test_pollflow_goes_meanwhile(self):
         server = self.run_pollflow()
