@@ -39,14 +39,18 @@ LivePorts::LivePorts(const Options& options) : rss_key_(options.rss_key) {
     ports_.push_back(
         std::make_unique<NicPort>(id, port::preset_for(driver, options.driver_config)));
   }
-  for (const auto& [named, index] : options.ifindex) {
-    const uint16_t id = named;
-    if (std::ranges::any_of(ports_, [&](const auto& port) { return port->facts().port == id; }))
-      continue;
-    throw Failure(ExitCode::usage,
-                  fmt::format("--ifindex {}={}: there is no port {}; EAL found {}, numbered from 0",
-                              id, index, id, ports_.size()));
-  }
+  for (const auto& [named, index] : options.ifindex)
+    check_exists(named, fmt::format("--ifindex {}={}", named, index));
+  for (const auto& [named, partner] : options.pairs)
+    check_exists(named, fmt::format("--pair {}={}", named, partner));
+}
+
+void LivePorts::check_exists(uint16_t id, const std::string& option) const {
+  if (std::ranges::any_of(ports_, [&](const auto& port) { return port->facts().port == id; }))
+    return;
+  throw Failure(ExitCode::usage,
+                fmt::format("{}: there is no port {}; EAL found {}, numbered from 0", option, id,
+                            ports_.size()));
 }
 
 std::vector<port::PortFacts> LivePorts::facts() const {

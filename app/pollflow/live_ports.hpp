@@ -46,6 +46,7 @@ class LivePorts {
     uint16_t mbuf_bytes;
   };
 
+  void check_exists(uint16_t id, const std::string& option) const;
   [[nodiscard]] BufferNeeds buffer_needs(const WorkerPlan& worker) const;
   rte_mempool* make_pool(const WorkerPlan& worker);
   [[nodiscard]] port::RssKey key_for(const port::NicPort& port) const;

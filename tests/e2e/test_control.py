@@ -3,15 +3,17 @@
 
 import collections
 import contextlib
+import json
 import os
 import signal
-import socket
 import struct
+import subprocess
 import threading
 import time
 import unittest
 
 import capture_writer as writer
+import client_runner
 import frames
 import pollflow_runner as runner
 from live_runner import Controlled, Namespace, require_namespaces, veth_pair, wait_until
@@ -20,6 +22,13 @@ TWO_LCORES = ["--lcores", "0@0,1@1"] if (os.cpu_count() or 1) > 1 else ["--lcore
 FOUR_LCORES = ["--lcores", "0@0,1@0,2@1,3@1"] if (os.cpu_count() or 1) > 1 else ["--lcores", "(0-3)@0"]
 ONE_LCORE = ["--lcores", "0@0"]
 START_US = 1700000000 * 1000000
+
+
+def client(live, *arguments):
+    """pollflowctl, speaking to this pollflow."""
+    done = subprocess.run([client_runner.binary(), "--socket", live.telemetry, *map(str, arguments)],
+                          stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=120)
+    return runner.Outcome(done.returncode, done.stdout, done.stderr)
 
 
 class ControlTest(runner.PollflowTest):
@@ -202,6 +211,40 @@ class CommandsTest(ControlTest):
         self.assertLess(took, 20)
 
 
+class ClientTest(ControlTest):
+    """pollflowctl with the real thing; what it makes of each answer is test_pollflowctl.py's."""
+
+    def say(self, live, *arguments):
+        outcome = client(live, *arguments)
+        self.assertEqual([outcome.code, outcome.stderr], [0, ""], arguments)
+        return outcome.stdout
+
+    def test_every_command_works_on_a_run_with_two_workers(self):
+        routes = self.folder / "routes"
+        routes.write_text("11.0.0.0/8 192.0.2.1 7\n")
+        with Controlled([*FOUR_LCORES, *self.flows_once(3000), *self.endless()],
+                        [*self.outputs(), "--inactive-timeout", 600, "--routes", routes, "--collector",
+                         "127.0.0.1:%d" % runner.closed_port()]) as live:
+            self.wait_for_flows(live, 3040)
+            info = json.loads(self.say(live, "info", "--json"))
+            self.assertEqual([len(info["workers"]), len(info["ports"]), len(info["collectors"])], [2, 2, 1])
+            self.assertEqual(sum(worker["flows"] for worker in info["workers"]), 3040)
+            self.assertIn("The ledger adds up", self.say(live, "ledger"))
+            flows = json.loads(self.say(live, "show", "--json", "--filter", "src net 11.0.0.0/24"))["flows"]
+            self.assertEqual(sorted(flow["src"] for flow in flows), sorted("11.0.0.%d" % n for n in range(256)))
+            self.assertEqual({(flow["src_mask"], flow["in_if"]) for flow in flows}, {(8, 1)})
+            busiest = self.say(live, "show", "--csv", "--top", "40", "--by", "packets").splitlines()[1:]
+            self.assertEqual({row.split(",")[11] for row in busiest}, {"2"})      # those that go on and on
+            self.assertEqual(self.say(live, "timeouts", "500", "1000"), "inactive 500 s, active 1000 s\n")
+            self.assertIn(str(routes), self.say(live, "routes", "reload"))
+            self.assertIn("lib.ethdev debug", self.say(live, "log-level", "lib.ethdev*", "debug"))
+            self.assertEqual(self.say(live, "expire", "--filter", "if 1"), "3000 flows exported\n")
+            self.assertIn("packets/s", self.say(live, "top", "--once"))
+            self.assertEqual(client(live, "show", "--filter", "tcp or udp").code, 64)
+            self.assert_done(live.stop())
+        self.assertEqual(self.ledger["expired"]["forced"], 3040)
+
+
 class SnapshotTest(ControlTest):
 
     FLOWS = 200_000 if os.environ.get("POLLFLOW_SANITIZED") else 1_000_000
@@ -236,11 +279,11 @@ class SnapshotTest(ControlTest):
                 sender = threading.Thread(target=lambda: sent.append(self.send_lively(there, far, stop)))
                 sender.start()
                 wait_until(lambda: live.ask("/pollflow/port,1")["received"] > 5000, "packets arrive")
-                met, before = collections.Counter(), live.ask("/pollflow/port,1")["received"]
+                before = live.ask("/pollflow/port,1")["received"]
                 began = time.monotonic()
-                for page in live.pages():
-                    met.update(row.split(",", 3)[0] for row in page if row.startswith("11."))
+                shown = client(live, "show", "--csv").stdout.splitlines()
                 took = time.monotonic() - began
+                met = collections.Counter(row.partition(",")[0] for row in shown if row.startswith("11."))
                 arrived = live.ask("/pollflow/port,1")["received"] - before
                 stop.set()
                 sender.join()
