@@ -24,9 +24,10 @@ import debian_packages  # noqa: E402
 SHIPPED = REPOSITORY / "docs/operating/prometheus"
 RULES = SHIPPED / "pollflow.rules.yml"
 PATIENCE_S = 60
+INTERVAL_S = 1
 
 CONFIGURATION = """\
-global: {{scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}}
+global: {{scrape_interval: {interval}s, scrape_timeout: {interval}s, evaluation_interval: {interval}s}}
 rule_files: [{rules}]
 scrape_configs:
   - job_name: pollflow
@@ -72,7 +73,8 @@ class Prometheus:
         self.folder = tempfile.TemporaryDirectory()
         folder = pathlib.Path(self.folder.name)
         self.address = free_address()
-        (folder / "prometheus.yml").write_text(CONFIGURATION.format(rules=RULES, target=self.target))
+        (folder / "prometheus.yml").write_text(CONFIGURATION.format(
+            interval=INTERVAL_S, rules=RULES, target=self.target))
         self.log = open(folder / "log", "w+")
         self.process = subprocess.Popen(
             [self.program, "--config.file=%s" % (folder / "prometheus.yml"),
@@ -122,14 +124,16 @@ class Prometheus:
 
     def scraped(self, since=0.0):
         """Whether a scrape succeeded after that Unix time."""
-        return any(value > since for _, value in self.query("timestamp(up{job='pollflow'} == 1)"))
+        return any(value > since for _, value in
+                   self.query("timestamp(up{job='pollflow'}) and up{job='pollflow'} == 1"))
 
     def settle(self):
         """Waits until what is served now was scraped and judged: each rule evaluated after the scrape."""
         begun = time.time()
         self.wait_until(lambda: self.scraped(begun), "a scrape; targets: %r" % self.get("targets"))
-        scraped = time.time()
-        self.wait_until(lambda: self.judged(scraped), "every rule evaluated")
+        # Rules are evaluated for a moment that may lie an interval before they are.
+        enough = time.time() + INTERVAL_S
+        self.wait_until(lambda: self.judged(enough), "every rule evaluated")
 
     def judged(self, since):
         groups = self.get("rules")["groups"]
