@@ -2,10 +2,13 @@
 #include <rte_ethdev.h>
 
 #include <algorithm>
+#include <optional>
 #include <span>
 #include <vector>
 
 #include "commands.hpp"
+#include "control/metrics_page.hpp"
+#include "control/metrics_server.hpp"
 #include "control/telemetry.hpp"
 #include "eal.hpp"
 #include "eal_arguments.hpp"
@@ -53,7 +56,7 @@ void say_all(const std::vector<std::string>& sentences) {
 }
 
 ExitCode run_on(const CommandLine& line, std::span<const route::Route> routes, Eal& eal,
-                OpenOutputs& outputs) {
+                OpenOutputs& outputs, control::MetricsPage& metrics) {
   const Options& options = line.options;
   FILE* people = for_people(options);
   LivePorts ports(options);
@@ -74,6 +77,7 @@ ExitCode run_on(const CommandLine& line, std::span<const route::Route> routes, E
   say_all(ports.warnings());
   eal.log_aloud();
   run.open_desk();
+  const control::MetricsPage::Shown shown(metrics, run.sources());
   print_to_people(people, "\nReceiving; SIGINT or SIGTERM stops.\n");
   run.run();
   return end_run(options, run.ledger(), outputs);
@@ -90,10 +94,14 @@ ExitCode run_live(const CommandLine& line) {
                        route_bytes(line.options, routes);
   if (std::ranges::find(line.eal, "--no-huge") != line.eal.end()) check_memory_available(bytes);
   control::Telemetry::register_commands();
+  control::MetricsPage metrics;
+  std::optional<control::MetricsServer> server;
+  if (line.options.metrics && !line.options.dry_run)
+    server.emplace(*line.options.metrics, [&metrics] { return metrics.text(); });
   Eal eal(live_eal_arguments(line.eal, bytes), line.eal);
   check_ports_found(eal);
   try {
-    return run_on(line, routes, eal, outputs);
+    return run_on(line, routes, eal, outputs, metrics);
   } catch (Failure& failure) {
     if (failure.details.empty()) failure.details = eal.log();
     throw;

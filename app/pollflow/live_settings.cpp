@@ -16,6 +16,7 @@ constexpr std::array fixed = {
     Fixed{"--flows-out",
           [](const Options& a, const Options& b) { return a.flows_out == b.flows_out; }},
     Fixed{"--ledger", [](const Options& a, const Options& b) { return a.ledger == b.ledger; }},
+    Fixed{"--metrics", [](const Options& a, const Options& b) { return a.metrics == b.metrics; }},
     Fixed{"--max-flows", [](const Options& a, const Options& b) { return a.flows == b.flows; }},
     Fixed{"--engine-type",
           [](const Options& a, const Options& b) {

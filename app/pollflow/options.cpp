@@ -42,7 +42,7 @@ int64_t seconds_in_ms(const std::string& text) {
   return number<int64_t>(text, 1, timeout_s_max) * 1000;
 }
 
-exporter::CollectorAddress collector_address(const std::string& text) {
+exporter::CollectorAddress host_and_port(const std::string& text) {
   const size_t colon = text.rfind(':');
   if (colon == std::string::npos || colon == 0) {
     throw BadValue(fmt::format("'{}' is not HOST:PORT, such as 192.0.2.1:2055", text));
@@ -132,7 +132,7 @@ constexpr std::array settings = {
     Setting{"read", "FILE", "read a capture in capture time, flush, print the ledger, exit",
             [](Options& o, const std::string& v) { o.read = file_name(v); }},
     Setting{"collector", "HOST:PORT", "send NetFlow v5 there; repeat to replicate",
-            [](Options& o, const std::string& v) { o.collectors.push_back(collector_address(v)); },
+            [](Options& o, const std::string& v) { o.collectors.push_back(host_and_port(v)); },
             true},
     Setting{"flows-out", "FILE", "write each exported record as CSV, - for standard output",
             [](Options& o, const std::string& v) { o.flows_out = output_name(v); }},
@@ -189,6 +189,9 @@ constexpr std::array settings = {
             }},
     Setting{"ledger", "FILE", "write the ledger as JSON at exit, - for standard output",
             [](Options& o, const std::string& v) { o.ledger = output_name(v); }},
+    Setting{"metrics", "HOST:PORT",
+            "serve counters to Prometheus there, as http://HOST:PORT/metrics",
+            [](Options& o, const std::string& v) { o.metrics = host_and_port(v); }},
     Setting{"config", "FILE", "read options from FILE; the command line wins",
             [](Options& o, const std::string& v) { o.config = file_name(v); }, false, false},
     Setting{"check-config", nullptr, "check options and configuration file, then exit",
@@ -326,6 +329,8 @@ void check_together(const Options& options) {
     check_not_overwritten(options.routes, "the file of routes", options);
   if (options.dry_run && !options.read.empty())
     throw Failure(ExitCode::usage, "--dry-run is for live ports; with --read leave it out");
+  if (options.metrics && !options.read.empty())
+    throw Failure(ExitCode::usage, "--metrics is for live ports; with --read leave it out");
   for (const auto& [port, index] : options.ifindex) {
     if (options.read.empty() || port == 0) continue;
     throw Failure(ExitCode::usage,

@@ -31,8 +31,9 @@ struct Options {
 
   std::string read;  // capture file, empty: none
   std::vector<exporter::CollectorAddress> collectors;
-  std::string flows_out;  // file, "-" standard output, empty: none
-  std::string ledger;     // likewise
+  std::string flows_out;                              // file, "-" standard output, empty: none
+  std::string ledger;                                 // likewise
+  std::optional<exporter::CollectorAddress> metrics;  // where Prometheus finds the counters
 
   flow::ExpiryRules expiry;
   size_t flows = size_t{1} << 20;

@@ -42,6 +42,7 @@ TEST_CASE("every other option is named as one that needs a restart") {
       {{"--collector", "192.0.2.1:2055"}, "--collector"},
       {{"--flows-out", "a.csv"}, "--flows-out"},
       {{"--ledger", "a.json"}, "--ledger"},
+      {{"--metrics", "127.0.0.1:7"}, "--metrics"},
       {{"--max-flows", "7"}, "--max-flows"},
       {{"--engine-type", "7"}, "--engine-type"},
       {{"--engine-id", "7"}, "--engine-id"},

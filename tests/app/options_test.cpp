@@ -107,6 +107,9 @@ const std::vector<OptionValues>& option_values() {
        {"192.0.2.1:2055", "[2001:db8::1]:2055", "a:1", "collector.example:65535"},
        {"", ":", "192.0.2.1", ":2055", "192.0.2.1:", "a:0", "a:65536", "a:-1", "a:+1", "a:http",
         "a:1 ", "2001:db8::1:2055", "[2001:db8::1]", "[2001:db8::1]2055", "[]:2055"}},
+      {"metrics",
+       {"127.0.0.1:9477", "[::1]:1", "localhost:65535"},
+       {"", ":", "9477", ":9477", "127.0.0.1:", "a:0", "a:65536", "::1:9477", "a:9477/metrics"}},
       {"ifindex",
        {"0=1", "0=65535"},
        {"", "=", "0", "0=", "=1", "0=0", "0=65536", "65535=1", "65536=1", "-1=1", "0=-1", "x=1",
@@ -135,6 +138,7 @@ TEST_CASE("without options the defaults are those documented") {
   CHECK(options.collectors.empty());
   CHECK(options.flows_out.empty());
   CHECK(options.ledger.empty());
+  CHECK_FALSE(options.metrics.has_value());
   CHECK(options.expiry.inactive_timeout_ms == 15'000);
   CHECK(options.expiry.active_timeout_ms == 1'800'000);
   CHECK_FALSE(options.expiry.hold_idle);
@@ -213,6 +217,13 @@ TEST_CASE("each option arrives where it belongs") {
   CHECK(options.config.empty());
 }
 
+TEST_CASE("counters are served of live ports only") {
+  CHECK(parse({"--metrics", "[::1]:9477"}).metrics ==
+        exporter::CollectorAddress{.host = "::1", .port = "9477"});
+  check_refused({"--metrics", "[::1]:9477", "--read", "a"}, ExitCode::usage,
+                {"--metrics", "live ports", "--read"});
+}
+
 TEST_CASE("the hash seed may be drawn at random") {
   CHECK_FALSE(parse({"--hash-seed", "random"}).hash_secret.has_value());
   CHECK(parse({"--hash-seed", "random"}).hash_random);
@@ -283,6 +294,7 @@ TEST_CASE("an option is given once, unless it repeats") {
       {"--read", "a", "--read", "b"},
       {"--flows-out", "a", "--flows-out", "a"},
       {"--ledger", "a", "--ledger", "b"},
+      {"--metrics", "a:1", "--metrics", "b:1"},
       {"--inactive-timeout", "1", "--inactive-timeout=2"},
       {"--active-timeout", "1", "--active-timeout", "2"},
       {"--max-flows", "1", "--max-flows", "1"},
