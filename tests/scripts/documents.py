@@ -59,9 +59,9 @@ def man_keys(page):
     return {key: Option(value, default) for key, value, default in rows}
 
 
-def table_rows(page):
-    """The cells of each row of a Markdown page's tables, without their backticks."""
-    for line in page.read_text().splitlines():
+def table_rows(text):
+    """The cells of each row of Markdown's tables, without their backticks."""
+    for line in text.splitlines():
         if line.startswith("| "):
             cells = re.split(r"(?<!\\)\|", line)[1:-1]
             yield [cell.strip().replace("`", "").replace("\\|", "|") for cell in cells]
@@ -70,7 +70,7 @@ def table_rows(page):
 def table_options(page):
     """{name: Option} of the rows that begin with an option; the last column is the default."""
     options = {}
-    for first, *_, last in table_rows(page):
+    for first, *_, last in table_rows(page.read_text()):
         named = re.findall(r"--([a-z][a-z-]*)(?: ([^\s,]+))?", first) if first.startswith("--") else []
         # A row of two options has two defaults.
         defaults = last.split(", ") if len(named) > 1 and last else [last] * len(named)
@@ -79,14 +79,10 @@ def table_options(page):
 
 
 def table_commands(page):
-    """{command: {names of its options}} of the page's first table."""
-    commands = {}
-    for index, (first, *_) in enumerate(table_rows(page)):
-        if index > 1 and not re.match(r"[a-z]", first):
-            break
-        if index > 1:
-            commands[first.split()[0]] = set(re.findall(r"--([a-z-]+)", first))
-    return commands
+    """{command: {names of its options}} of the page's table of commands."""
+    table = page.read_text().partition("\n| command |")[2].partition("\n\n")[0]
+    return {first.split()[0]: set(re.findall(r"--([a-z-]+)", first))
+            for first, *_ in table_rows(table) if not first.startswith("---")}
 
 
 def mentioned(page):
