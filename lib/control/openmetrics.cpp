@@ -4,7 +4,10 @@
 
 #include <algorithm>
 #include <array>
+#include <initializer_list>
+#include <string>
 #include <string_view>
+#include <utility>
 
 #include "control/openmetrics_text.hpp"
 #include "pipeline/expiry_ring.hpp"
@@ -13,10 +16,9 @@ namespace pollflow::control {
 namespace {
 
 using flow::RecordTally;
-using flow::Tally;
 using Text = OpenMetricsText;
 
-// The first sum of a RecordTally is of flows while they live, of records when they have left.
+// The three families that a RecordTally makes.
 struct RecordUnit {
   std::string_view unit;
   std::string_view subject;
