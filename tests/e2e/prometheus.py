@@ -145,6 +145,18 @@ class Prometheus:
         return {(alert["labels"]["alertname"], alert["labels"].get("equation", ""))
                 for alert in self.get("alerts")["alerts"] if alert["state"] == "firing"}
 
+    def broken_equations(self):
+        """Those for which the ledger's alert fires."""
+        return {equation for name, equation in self.alerts() if name == "PollflowLedgerBroken"}
+
+    def expect_broken(self, equations, perhaps=frozenset()):
+        """Waits until the alert fires for these and no others: on a busy machine a scrape may come too late."""
+        self.settle()
+        try:
+            self.wait_until(lambda: self.broken_equations() - perhaps == equations, "alerts for %s" % equations)
+        except AssertionError as late:
+            raise AssertionError("alerts fire for %s, not %s" % (self.broken_equations(), equations)) from late
+
     def rule_errors(self):
         return [(rule["name"], rule["lastError"]) for group in self.get("rules")["groups"]
                 for rule in group["rules"] if rule["health"] != "ok"]

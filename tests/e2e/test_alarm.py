@@ -56,10 +56,6 @@ class AlarmTest(runner.PollflowTest):
         with urllib.request.urlopen("http://%s/metrics" % self.address, timeout=30) as page:
             return page.read().decode()
 
-    def broken_equations(self, server):
-        server.settle()
-        return {equation for name, equation in server.alerts() if name == "PollflowLedgerBroken"}
-
     def test_the_ledger_s_alert_is_silent_in_health_and_fires_on_a_fault_in_the_program(self):
         if not os.access("/proc/self/mem", os.W_OK) or os.geteuid() != 0:
             self.skipTest("writing to the memory of another process wants root")
@@ -72,18 +68,19 @@ class AlarmTest(runner.PollflowTest):
             wait_until(lambda: live.ask("/pollflow/info")["received_packets"] == RECEIVED, "all packets are received")
             openmetrics.parse(self.page())      # which is strict
             with prometheus.Prometheus(self.address) as server:
-                self.assertEqual(self.broken_equations(server), set())
+                server.settle()
+                self.assertEqual(server.broken_equations(), set())
                 self.assertEqual(server.query("pollflow_received_packets_total")[0][1], RECEIVED)
                 self.assertEqual(server.rule_errors(), [])
                 live.ask("/pollflow/expire")    # records under way, sent, refused: still in health
-                self.assertEqual(self.broken_equations(server), set())
+                server.settle()
+                self.assertEqual(server.broken_equations(), set())
                 self.assertGreater(overwrite(live.process, RECEIVED, RECEIVED + 1), 0)
                 wait_until(lambda: live.ask("/pollflow/ledger")["balanced"] == 0, "pollflow sees it, too")
-                fired = self.broken_equations(server)
+                # What was received is not what became of it; that all else still holds is seen, too. Port and
+                # queue have counted the same number, which may have been overwritten there as well.
+                server.expect_broken({"any", "received packets"}, perhaps={"port packets", "queue packets"})
             outcome = live.stop()
-        print("PollflowLedgerBroken fires for: %s" % ", ".join(sorted(fired)))
-        self.assertLessEqual({"any", "received packets"}, fired)
-        self.assertNotIn("accounted packets", fired)        # which still holds
         self.assertEqual(outcome.code, 1)
         self.assertIn("the ledger does not add up: received", outcome.stderr)
 

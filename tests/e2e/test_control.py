@@ -153,7 +153,7 @@ class AnswersTest(ControlTest):
 class CommandsTest(ControlTest):
 
     def test_timeouts_that_are_set_hold_for_flows_that_are_live(self):
-        with Controlled([*FOUR_LCORES, *self.flows_once(2000)],
+        with Controlled([*TWO_LCORES, *self.flows_once(2000)],
                         [*self.outputs(), "--inactive-timeout", 600]) as live:
             self.wait_for_flows(live, 2000)
             self.assertEqual(live.ask("/pollflow/timeouts,1,600"), {"inactive_s": 1, "active_s": 600})
@@ -309,7 +309,7 @@ class RoutesTest(ControlTest):
         routes = self.folder / "routes"
         tables = ["0.0.0.0/0 192.0.2.%d %d 64%03d\n" % (hop, hop, hop) for hop in (1, 2, 3)]
         routes.write_text(tables[0])
-        with Controlled([*FOUR_LCORES, *self.endless(queues=2)],
+        with Controlled([*TWO_LCORES, *self.endless(queues=1)],
                         [*self.outputs(), "--routes", routes, "--active-timeout", 1]) as live, \
              contextlib.closing(live.connect()) as at:
             began = time.monotonic()
