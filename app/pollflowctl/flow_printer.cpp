@@ -2,34 +2,19 @@
 
 #include <fmt/format.h>
 
-#include "exporter/address_text.hpp"
+#include "exporter/flow_text.hpp"
 
 namespace pollflow::ctl {
 namespace {
 
 using exporter::address_text;
+using exporter::endpoint_text;
+using exporter::protocol_text;
 
 // docs/reference/csv.md, and what only a live flow has.
 constexpr std::string_view csv_heading =
     "src,dst,src_port,dst_port,protocol,tos,tcp_flags,packets,octets,first_ms,last_ms,in_if,out_if,"
     "next_hop,src_mask,dst_mask,src_as,dst_as,end_reason,age_ms,idle_ms\n";
-
-std::string endpoint(uint32_t address, uint16_t port) {
-  return fmt::format("{}:{}", address_text(address), port);
-}
-
-std::string protocol_text(uint8_t protocol) {
-  switch (protocol) {
-    case 1:
-      return "ICMP";
-    case 6:
-      return "TCP";
-    case 17:
-      return "UDP";
-    default:
-      return fmt::to_string(protocol);
-  }
-}
 
 double seconds(int64_t ms) {
   return static_cast<double>(ms) / 1000;
@@ -65,8 +50,8 @@ std::string flow_heading() {
 
 std::string flow_text(const Flow& f) {
   return fmt::format("{:<5} {:>21} -> {:<21} {:>10} {:>12}  {:>10.3f} {:>9.3f}  {:>5} {:>5}\n",
-                     protocol_text(f.protocol), endpoint(f.src, f.src_port),
-                     endpoint(f.dst, f.dst_port), f.packets, f.octets, seconds(f.age_ms()),
+                     protocol_text(f.protocol), endpoint_text(f.src, f.src_port),
+                     endpoint_text(f.dst, f.dst_port), f.packets, f.octets, seconds(f.age_ms()),
                      seconds(f.idle_ms()), f.in_if, f.out_if);
 }
 

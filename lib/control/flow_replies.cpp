@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "control/reply.hpp"
-#include "exporter/address_text.hpp"
+#include "exporter/flow_text.hpp"
 
 namespace pollflow::control {
 namespace {

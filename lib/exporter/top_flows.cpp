@@ -8,7 +8,7 @@
 #include <iterator>
 #include <tuple>
 
-#include "exporter/address_text.hpp"
+#include "exporter/flow_text.hpp"
 
 namespace pollflow::exporter {
 namespace {
@@ -28,23 +28,6 @@ std::string clock_text(int64_t unix_ms) {
   std::tm utc{};
   gmtime_r(&seconds, &utc);
   return fmt::format("{:%Y-%m-%d %H:%M:%S}.{:03}", utc, ms);
-}
-
-std::string endpoint(uint32_t address, uint16_t port) {
-  return fmt::format("{}:{}", address_text(address), port);
-}
-
-std::string protocol_text(uint8_t protocol) {
-  switch (protocol) {
-    case 1:
-      return "ICMP";
-    case 6:
-      return "TCP";
-    case 17:
-      return "UDP";
-    default:
-      return fmt::to_string(protocol);
-  }
 }
 
 }  // namespace
@@ -70,8 +53,8 @@ std::string TopFlows::text() const {
     fmt::format_to(
         std::back_inserter(text), "{:<23}  {:>9.3f}  {:<5} {:>21} -> {:<21}  {:>9} {:>12}  {}\n",
         clock_text(record.first_ms), static_cast<double>(record.last_ms - record.first_ms) / 1000,
-        protocol_text(record.key.protocol), endpoint(record.key.src, record.key.src_port),
-        endpoint(record.key.dst, record.key.dst_port), record.packets, record.octets,
+        protocol_text(record.key.protocol), endpoint_text(record.key.src, record.key.src_port),
+        endpoint_text(record.key.dst, record.key.dst_port), record.packets, record.octets,
         flow::end_reason_names[index_of(record.reason)]);
   }
   if (seen_ > busiest.size()) {

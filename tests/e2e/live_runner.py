@@ -16,6 +16,8 @@ import threading
 import time
 import unittest
 
+import capture_writer as writer
+import frames
 import pollflow_runner as runner
 
 READY = "Receiving"
@@ -144,6 +146,49 @@ class Controlled(Live):
         outcome = super().finish()
         shutil.rmtree(self.runtime_folder, ignore_errors=True)
         return outcome
+
+
+# --- test cases ---
+
+class LiveTest(runner.PollflowTest):
+
+    def outputs(self):
+        return ["--flows-out", self.folder / "flows.csv", "--ledger", self.folder / "ledger.json"]
+
+    @property
+    def ledger(self):
+        return runner.parse_ledger((self.folder / "ledger.json").read_text())
+
+    @property
+    def rows(self):
+        return runner.parse_rows((self.folder / "flows.csv").read_text())
+
+    def assert_done(self, outcome):
+        """Exit 0 and a ledger that adds up."""
+        self.assertEqual(outcome.code, 0, outcome.stderr)
+        self.assert_adds_up(self.ledger)
+
+    def written_flows(self):
+        """Rows in the file so far; it is flushed every --export-delay."""
+        path = self.folder / "flows.csv"
+        return len(path.read_text().splitlines()) - 1 if path.exists() else 0
+
+    def capture(self, packets, name="capture.pcap"):
+        path = self.folder / name
+        writer.write_pcap(path, packets)
+        return path
+
+    def many_flows(self, flows):
+        """A live port that delivers so many flows of one packet at once, and then is silent."""
+        path = self.folder / "flows.pcap"
+        template = bytearray(frames.udp_frame())
+        at = frames.udp_frame().index(bytes([10, 0, 0, 1]))
+        with open(path, "wb") as file:
+            file.write(struct.pack("<IHHiIII", 0xa1b2c3d4, 2, 4, 0, 0, 65535, 1))
+            for number in range(flows):
+                template[at:at + 4] = struct.pack(">I", 0x0b000000 + number)
+                file.write(struct.pack("<IIII", 1700000000, 0, len(template), len(template)) + template)
+        return ["--vdev", "net_pcap0,rx_pcap=%s" % path]
 
 
 # --- network namespaces ---

@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import signal
-import struct
 import subprocess
 import threading
 import time
@@ -16,7 +15,7 @@ import capture_writer as writer
 import client_runner
 import frames
 import pollflow_runner as runner
-from live_runner import Controlled, Namespace, require_namespaces, veth_pair, wait_until
+from live_runner import Controlled, LiveTest, Namespace, require_namespaces, veth_pair, wait_until
 
 TWO_LCORES = ["--lcores", "0@0,1@1"] if (os.cpu_count() or 1) > 1 else ["--lcores", "0@0,1@0"]
 FOUR_LCORES = ["--lcores", "0@0,1@0,2@1,3@1"] if (os.cpu_count() or 1) > 1 else ["--lcores", "(0-3)@0"]
@@ -31,39 +30,7 @@ def client(live, *arguments):
     return runner.Outcome(done.returncode, done.stdout, done.stderr)
 
 
-class ControlTest(runner.PollflowTest):
-
-    def outputs(self):
-        return ["--flows-out", self.folder / "flows.csv", "--ledger", self.folder / "ledger.json"]
-
-    @property
-    def ledger(self):
-        return runner.parse_ledger((self.folder / "ledger.json").read_text())
-
-    @property
-    def rows(self):
-        return runner.parse_rows((self.folder / "flows.csv").read_text())
-
-    def assert_done(self, outcome):
-        """Exit 0 and a ledger that adds up."""
-        self.assertEqual(outcome.code, 0, outcome.stderr)
-        self.assert_adds_up(self.ledger)
-
-    def written_flows(self):
-        path = self.folder / "flows.csv"
-        return len(path.read_text().splitlines()) - 1 if path.exists() else 0
-
-    def flows_once(self, flows):
-        """A live port that delivers so many flows of one packet at once, and then is silent."""
-        path = self.folder / "flows.pcap"
-        template = bytearray(frames.udp_frame())
-        at = frames.udp_frame().index(bytes([10, 0, 0, 1]))
-        with open(path, "wb") as file:
-            file.write(struct.pack("<IHHiIII", 0xa1b2c3d4, 2, 4, 0, 0, 65535, 1))
-            for number in range(flows):
-                template[at:at + 4] = struct.pack(">I", 0x0b000000 + number)
-                file.write(struct.pack("<IIII", 1700000000, 0, len(template), len(template)) + template)
-        return ["--vdev", "net_pcap0,rx_pcap=%s" % path]
+class ControlTest(LiveTest):
 
     def endless(self, ports=40, queues=1):
         """A port that delivers as many flows again and again, as fast as it is polled."""
@@ -78,7 +45,7 @@ class ControlTest(runner.PollflowTest):
 class AnswersTest(ControlTest):
 
     def test_counters_of_run_worker_port_and_ledger_agree_with_the_account_at_the_end(self):
-        with Controlled([*TWO_LCORES, *self.flows_once(5000)], [*self.outputs(), "--inactive-timeout", 600,
+        with Controlled([*TWO_LCORES, *self.many_flows(5000)], [*self.outputs(), "--inactive-timeout", 600,
                                                                 "--ifindex", "0=12"]) as live:
             self.wait_for_flows(live, 5000)
             info, ledger = live.ask("/pollflow/info"), live.ask("/pollflow/ledger")
@@ -117,7 +84,7 @@ class AnswersTest(ControlTest):
             "/pollflow/routes/reload": "there are no routes to reload",
             "/pollflow/log_level,loud": "'loud' is no log level",
         }
-        with Controlled([*ONE_LCORE, *self.flows_once(1)], self.outputs()) as live:
+        with Controlled([*ONE_LCORE, *self.many_flows(1)], self.outputs()) as live:
             for command, sentence in wrong.items():
                 with self.subTest(command):
                     answer = live.ask(command)
@@ -127,7 +94,7 @@ class AnswersTest(ControlTest):
             self.assert_done(live.stop())
 
     def test_log_levels_are_set_by_type_and_read_back(self):
-        with Controlled([*ONE_LCORE, *self.flows_once(1)], self.outputs()) as live:
+        with Controlled([*ONE_LCORE, *self.many_flows(1)], self.outputs()) as live:
             self.assertNotIn("lib.ethdev debug", live.ask("/pollflow/log_level")["types"])
             self.assertIn("lib.ethdev debug", live.ask("/pollflow/log_level,lib.ethdev*,debug")["types"])
             live.ask("/pollflow/log_level,notice")
@@ -137,7 +104,7 @@ class AnswersTest(ControlTest):
     def test_live_flows_carry_what_the_routes_say(self):
         routes = self.folder / "routes"
         routes.write_text("11.0.0.0/24 192.0.2.1 7 65001\n10.0.0.2 192.0.2.2 8 70000\n")
-        with Controlled([*ONE_LCORE, *self.flows_once(300)], [*self.outputs(), "--routes", routes,
+        with Controlled([*ONE_LCORE, *self.many_flows(300)], [*self.outputs(), "--routes", routes,
                                                               "--inactive-timeout", 600]) as live:
             self.wait_for_flows(live, 300)
             first = live.ask("/pollflow/top,1,age,src host 11.0.0.9")
@@ -153,7 +120,7 @@ class AnswersTest(ControlTest):
 class CommandsTest(ControlTest):
 
     def test_timeouts_that_are_set_hold_for_flows_that_are_live(self):
-        with Controlled([*TWO_LCORES, *self.flows_once(2000)],
+        with Controlled([*TWO_LCORES, *self.many_flows(2000)],
                         [*self.outputs(), "--inactive-timeout", 600]) as live:
             self.wait_for_flows(live, 2000)
             self.assertEqual(live.ask("/pollflow/timeouts,1,600"), {"inactive_s": 1, "active_s": 600})
@@ -165,7 +132,7 @@ class CommandsTest(ControlTest):
         self.assertEqual(self.ledger["expired"]["idle"], 2000)
 
     def test_expire_exports_what_its_filter_matches_and_the_rest_stays(self):
-        with Controlled([*TWO_LCORES, *self.flows_once(1000)],
+        with Controlled([*TWO_LCORES, *self.many_flows(1000)],
                         [*self.outputs(), "--inactive-timeout", 600]) as live:
             self.wait_for_flows(live, 1000)
             self.assertEqual(live.ask("/pollflow/expire,src net 11.0.0.0/25"), {"expired": 128})
@@ -190,7 +157,7 @@ class CommandsTest(ControlTest):
             self.assert_done(live.stop())
 
     def test_a_stop_in_the_middle_of_commands_waits_for_none_of_them(self):
-        with Controlled([*FOUR_LCORES, *self.flows_once(200_000)],
+        with Controlled([*FOUR_LCORES, *self.many_flows(200_000)],
                         [*self.outputs(), "--inactive-timeout", 600]) as live:
             self.wait_for_flows(live, 200_000)
 
@@ -222,7 +189,7 @@ class ClientTest(ControlTest):
     def test_every_command_works_on_a_run_with_two_workers(self):
         routes = self.folder / "routes"
         routes.write_text("11.0.0.0/8 192.0.2.1 7\n")
-        with Controlled([*FOUR_LCORES, *self.flows_once(3000), *self.endless()],
+        with Controlled([*FOUR_LCORES, *self.many_flows(3000), *self.endless()],
                         [*self.outputs(), "--inactive-timeout", 600, "--routes", routes, "--collector",
                          "127.0.0.1:%d" % runner.closed_port()]) as live:
             self.wait_for_flows(live, 3040)
@@ -269,7 +236,7 @@ class SnapshotTest(ControlTest):
 
     def test_a_million_live_flows_are_listed_once_each_while_packets_arrive_and_none_is_lost(self):
         with Namespace() as here, Namespace() as there, veth_pair(here, there) as (tap, far):
-            eal = [*TWO_LCORES, *self.flows_once(self.FLOWS), "--vdev",
+            eal = [*TWO_LCORES, *self.many_flows(self.FLOWS), "--vdev",
                    "net_af_packet0,iface=%s,framecnt=8192" % tap]
             options = ["--flows-out", "/dev/null", "--ledger", self.folder / "ledger.json",
                        "--inactive-timeout", 600, "--max-flows", self.FLOWS + 10_000]
@@ -333,7 +300,7 @@ class RoutesTest(ControlTest):
     def test_hangup_reloads_routes_and_a_bad_file_leaves_the_old_ones(self):
         routes = self.folder / "routes"
         routes.write_text("0.0.0.0/0 192.0.2.1 1\n")
-        with Controlled([*ONE_LCORE, *self.flows_once(10)], [*self.outputs(), "--routes", routes]) as live:
+        with Controlled([*ONE_LCORE, *self.many_flows(10)], [*self.outputs(), "--routes", routes]) as live:
             routes.write_text("0.0.0.0/0 192.0.2.2 2\n10.0.0.0/8 - 3\n")
             live.send(signal.SIGHUP)
             live.wait_for("2 routes are in force")

@@ -11,11 +11,10 @@ import threading
 import time
 import unittest
 
-import capture_writer as writer
 import frames
 import pollflow_runner as runner
 import v5
-from live_runner import Live, Namespace, require_namespaces, veth_pair, wait_until
+from live_runner import Live, LiveTest, Namespace, require_namespaces, veth_pair, wait_until
 
 FOUR_LCORES = ["--lcores", "0@0,1@0,2@1,3@1"]       # two workers, also where there are two CPUs only
 ONE_LCORE = ["--lcores", "0@0"]
@@ -30,35 +29,6 @@ def echo_request(number):
     body = struct.pack(">BBHHH", 8, 0, 0, 77, number)
     total = sum(struct.unpack(">4H", body))
     return body[:2] + struct.pack(">H", ~((total & 0xffff) + (total >> 16)) & 0xffff) + body[4:]
-
-
-class LiveTest(runner.PollflowTest):
-
-    def outputs(self):
-        return ["--flows-out", self.folder / "flows.csv", "--ledger", self.folder / "ledger.json"]
-
-    @property
-    def ledger(self):
-        return runner.parse_ledger((self.folder / "ledger.json").read_text())
-
-    @property
-    def rows(self):
-        return runner.parse_rows((self.folder / "flows.csv").read_text())
-
-    def assert_done(self, outcome):
-        """Exit 0 and a ledger that adds up."""
-        self.assertEqual(outcome.code, 0, outcome.stderr)
-        self.assert_adds_up(self.ledger)
-
-    def written_flows(self):
-        """Rows in the file so far; it is flushed every --export-delay."""
-        path = self.folder / "flows.csv"
-        return len(path.read_text().splitlines()) - 1 if path.exists() else 0
-
-    def capture(self, packets, name="capture.pcap"):
-        path = self.folder / name
-        writer.write_pcap(path, packets)
-        return path
 
 
 class KernelTrafficTest(LiveTest):
@@ -185,18 +155,6 @@ class KernelTrafficTest(LiveTest):
 
 
 class StopAndReloadTest(LiveTest):
-
-    def many_flows(self, flows):
-        """A live port that delivers so many flows at once, and then is silent."""
-        path = self.folder / "flows.pcap"
-        template = bytearray(frames.udp_frame())
-        at = frames.udp_frame().index(bytes([10, 0, 0, 1]))
-        with open(path, "wb") as file:
-            file.write(struct.pack("<IHHiIII", 0xa1b2c3d4, 2, 4, 0, 0, 65535, 1))
-            for number in range(flows):
-                template[at:at + 4] = struct.pack(">I", 0x0b000000 + number)
-                file.write(struct.pack("<IIII", 1700000000, 0, len(template), len(template)) + template)
-        return ["--vdev", "net_pcap0,rx_pcap=%s" % path]
 
     def test_a_million_live_flows_are_flushed_within_five_seconds(self):
         flows = 1_000_000
