@@ -41,8 +41,8 @@ bool ExportLane::turn(const LiveSettings* wanted) {
   } else if (loop_.finish(now_ms, monotonic_ns())) {
     over_ = true;
   }
-  if (now_ms != told_ms_ || over_) {
-    told_ms_ = now_ms;
+  if (now_ms != looked_ms_ || over_) {
+    looked_ms_ = now_ms;
     tell();
   }
   return loop_.settled_records() != settled;
@@ -70,11 +70,20 @@ void ExportLane::note_lost() {
   lost_noted_ = lost;
 }
 
+bool ExportLane::all_told_since(uint64_t tsc) const noexcept {
+  return std::ranges::all_of(lanes_, [tsc](const Lane& lane) { return lane.told_tsc() > tsc; });
+}
+
+// A report is drawn up, and told once the workers have told theirs; meanwhile the one before
+// stands, however long somebody may be kept from his turn.
 void ExportLane::tell() {
-  report_.publish({.told_tsc = rte_rdtsc(),
-                   .counters = loop_.counters(),
-                   .rings_popped = loop_.rings_popped(),
-                   .waiting = loop_.waiting()});
+  if (!over_ && !all_told_since(drawn_up_tsc_)) return;
+  if (drawn_up_tsc_ != 0) report_.publish(next_report_);
+  next_report_ = {.counters = loop_.counters(),
+                  .rings_popped = loop_.rings_popped(),
+                  .waiting = loop_.waiting()};
+  drawn_up_tsc_ = rte_rdtsc();
+  if (over_) report_.publish(next_report_);
   for (size_t i = 0; i < collectors_.size(); ++i) {
     const exporter::Collector& collector = outputs_.collectors[i];
     collectors_[i].publish({.counters = collector.counters(),

@@ -46,6 +46,7 @@ class ExportLane {
   void take_settings(const LiveSettings* wanted);
   void note_lost();
   void tell();
+  [[nodiscard]] bool all_told_since(uint64_t tsc) const noexcept;
 
   std::deque<Lane>& lanes_;
   route::LiveTable& routes_;
@@ -54,7 +55,9 @@ class ExportLane {
   pipeline::ExportLoop loop_;
   const LiveSettings* settings_;
   uint64_t lost_noted_ = 0;
-  int64_t told_ms_ = 0;
+  int64_t looked_ms_ = 0;
+  uint64_t drawn_up_tsc_ = 0;           // when `next_report_` was
+  pipeline::ExportReport next_report_;  // waits for the workers
   bool over_ = false;
 
   pipeline::Published<pipeline::ExportReport> report_;

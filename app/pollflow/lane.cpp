@@ -35,7 +35,7 @@ std::vector<QueueRef> Lane::queues() const {
 
 bool Lane::turn(Phase phase, const LiveSettings* wanted) {
   if (wanted != settings_) {
-    flows_.table().set_rules(wanted->rules);
+    flows_.table().set_rules(wanted->rules, clock_.now_ms());
     settings_ = wanted;
   }
   const bool busy = work(phase);
@@ -108,12 +108,12 @@ void Lane::count_cycles(bool busy) noexcept {
   now_.cycles += tsc - turned_tsc_;
   if (busy) now_.cycles_busy += tsc - turned_tsc_;
   turned_tsc_ = tsc;
-  if (tsc - now_.told_tsc >= tell_cycles_) tell();
+  if (tsc - told_tsc_.load(std::memory_order_relaxed) >= tell_cycles_) tell();
 }
 
 void Lane::tell() noexcept {
   const flow::FlowTable& table = flows_.table();
-  now_.told_tsc = rte_rdtsc();
+  const uint64_t tsc = rte_rdtsc();
   now_.counters = flows_.worker().counters();
   now_.held = table.held();
   now_.flows_high_water = table.flows_high_water();
@@ -122,6 +122,7 @@ void Lane::tell() noexcept {
   now_.ring_pushed = flows_.ring().pushed();
   now_.ring_records = flows_.ring().count();
   report_.publish(now_);
+  told_tsc_.store(tsc, std::memory_order_release);
 }
 
 }  // namespace pollflow::app

@@ -42,6 +42,10 @@ class Lane {
   [[nodiscard]] const pipeline::Published<pipeline::WorkerReport>& report() const noexcept {
     return report_;
   }
+  // When the report was told, by the TSC: all that happened on this lcore before is in it.
+  [[nodiscard]] uint64_t told_tsc() const noexcept {
+    return told_tsc_.load(std::memory_order_acquire);
+  }
   [[nodiscard]] pipeline::Errand& errand() noexcept { return errand_; }
 
  private:
@@ -75,6 +79,7 @@ class Lane {
   uint64_t turned_tsc_;
   uint64_t tell_cycles_;
   pipeline::Published<pipeline::WorkerReport> report_;
+  std::atomic<uint64_t> told_tsc_ = 0;
   pipeline::Errand errand_;
 };
 

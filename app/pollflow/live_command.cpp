@@ -73,6 +73,8 @@ ExitCode run_on(const CommandLine& line, std::span<const route::Route> routes, E
     say_all(ports.warnings());
     return ExitCode::done;
   }
+  if (!options.routes.empty())
+    print_to_people(people, fmt::format("  {} routes of {}\n", routes.size(), options.routes));
   ports.listen();
   say_all(ports.warnings());
   eal.log_aloud();

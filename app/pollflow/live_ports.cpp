@@ -42,7 +42,8 @@ LivePorts::LivePorts(const Options& options) : rss_key_(options.rss_key) {
   for (const auto& [named, index] : options.ifindex)
     check_exists(named, fmt::format("--ifindex {}={}", named, index));
   for (const auto& [named, partner] : options.pairs)
-    check_exists(named, fmt::format("--pair {}={}", named, partner));
+    check_exists(named,
+                 fmt::format("--pair {}={}", std::min(named, partner), std::max(named, partner)));
 }
 
 void LivePorts::check_exists(uint16_t id, const std::string& option) const {

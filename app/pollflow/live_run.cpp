@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "monotonic.hpp"
 #include "roles.hpp"
@@ -111,6 +112,7 @@ void LiveRun::describe_sources() {
                               .ifindex = options_.in_if(facts.port),
                               .report = &port_reports_[i]});
   }
+  sources_.routes = &routes_;
   sources_.export_lcore = plan_.exporter.id;
   sources_.exporter = &exporter_->report();
   for (size_t i = 0; i < outputs_.collectors.size(); ++i)
@@ -121,18 +123,19 @@ void LiveRun::describe_sources() {
 control::Actions LiveRun::actions() {
   return {
       .rules = [this] { return settings_.rules(); },
-      .set_timeouts = [this](int64_t inactive_s,
-                             int64_t active_s) { settings_.set_timeouts(inactive_s, active_s); },
+      .set_timeouts = [this](uint64_t inactive_s,
+                             uint64_t active_s) { settings_.set_timeouts(inactive_s, active_s); },
       .routes = [this]() -> control::RoutesInForce {
         const auto about = routes_.about();
         return {about.source, about.routes, about.loaded_ms};
       },
       .reload_routes = [this] { settings_.reload_routes(); },
-      .resolve = [this](auto keys, auto paths) { routes_.resolve(keys, paths); }};
+      .resolve = [this](auto keys, auto paths) { routes_.resolve(keys, paths); },
+      .tell = [this](std::string sentence) { news_.tell(std::move(sentence)); }};
 }
 
 void LiveRun::open_desk() {
-  reloader_.emplace([this] { return settings_.reload(); });
+  reloader_.emplace([this] { news_.tell(settings_.reload()); });
   telemetry_.emplace(sources_, actions());
 }
 
@@ -142,8 +145,8 @@ void LiveRun::run() {
   Roles(*this, plan_).run();
   routes_.close();
   telemetry_.reset();
-  look_around(monotonic_ns());
   reloader_.reset();
+  look_around(monotonic_ns());
   abandon_on_second_stop(nullptr);
   progress_line_.clear();
 }
@@ -196,9 +199,8 @@ void LiveRun::look_around(uint64_t now_ns) {
   // Ports that were stopped have no link, which is no news.
   if (orders_.phase.load(std::memory_order_relaxed) != Phase::flush) look_at_ports(now_ns);
   look_at_outputs();
-  if (reloader_) {
-    if (const auto news = reloader_->news()) tell(*news);
-  }
+  for (const std::string& sentence : news_.take())
+    tell(sentence);
   const uint64_t lost = exporter_->records_lost();
   if (lost > 0 && !losing_told_) {
     losing_told_ = true;

@@ -15,6 +15,7 @@
 #include "lane.hpp"
 #include "lcore_plan.hpp"
 #include "live_ports.hpp"
+#include "news.hpp"
 #include "options.hpp"
 #include "pipeline/export_loop.hpp"
 #include "port/live_clock.hpp"
@@ -97,6 +98,7 @@ class LiveRun {
   std::deque<Lane> lanes_;
   std::optional<ExportLane> exporter_;
   control::Sources sources_;
+  News news_;
   std::optional<Reloader> reloader_;
   std::optional<control::Telemetry> telemetry_;
 

@@ -33,7 +33,7 @@ using Result = void*;
 
 }  // namespace
 
-Reloader::Reloader(std::function<std::string()> reload) : reload_(std::move(reload)) {
+Reloader::Reloader(std::function<void()> reload) : reload_(std::move(reload)) {
   const auto run = [](void* self) -> Result {
     static_cast<Reloader*>(self)->work();
     return {};
@@ -55,16 +55,8 @@ void Reloader::work() {
   for (;;) {
     asked_.acquire();
     if (stop_) return;
-    std::string sentence = reload_();
-    const std::scoped_lock lock(news_mutex_);
-    news_ += (news_.empty() ? "" : "; ") + sentence;
+    reload_();
   }
-}
-
-std::optional<std::string> Reloader::news() {
-  const std::unique_lock lock(news_mutex_, std::try_to_lock);
-  if (!lock || news_.empty()) return std::nullopt;
-  return std::exchange(news_, {});
 }
 
 }  // namespace pollflow::app

@@ -2,11 +2,25 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <filesystem>
 #include <stdexcept>
+#include <system_error>
 
 #include "failure.hpp"
 
 namespace pollflow::app {
+namespace {
+
+// A pipe, which was good for the start, would be waited for in vain.
+void check_regular(const std::string& file) {
+  std::error_code error;
+  if (file.empty() || std::filesystem::is_regular_file(file, error)) return;
+  throw Failure(ExitCode::configuration,
+                fmt::format("--config {}: is no regular file (any more)", file));
+}
+
+}  // namespace
 
 SettingsKeeper::SettingsKeeper(const CommandLine& line, route::LiveTable& routes,
                                std::atomic<const LiveSettings*>& in_force)
@@ -19,8 +33,11 @@ SettingsKeeper::SettingsKeeper(const CommandLine& line, route::LiveTable& routes
 }
 
 bool SettingsKeeper::put_in_force(const LiveSettings& settings) {
-  if (settings == settings_.back()) return false;
-  in_force_.store(&settings_.emplace_back(settings), std::memory_order_release);
+  if (settings == *in_force_.load(std::memory_order_relaxed)) return false;
+  const auto again =
+      std::ranges::find(settings_, settings);  // else each change would stay for good
+  in_force_.store(again != settings_.end() ? &*again : &settings_.emplace_back(settings),
+                  std::memory_order_release);
   return true;
 }
 
@@ -34,6 +51,7 @@ std::string SettingsKeeper::reload() noexcept {
 
 std::string SettingsKeeper::try_reload() {
   const std::scoped_lock one_at_a_time(reloading_);
+  check_regular(line_.options.config);
   const Options wanted = parse_command_line(line_.arguments).options;
   std::string routes;
   if (!wanted.routes.empty() || !route_source_.empty()) {
@@ -54,22 +72,22 @@ std::string SettingsKeeper::try_reload() {
 
 control::RulesInForce SettingsKeeper::rules() const {
   const std::scoped_lock lock(mutex_);
-  const flow::ExpiryRules& rules = settings_.back().rules;
+  const flow::ExpiryRules& rules = in_force_.load(std::memory_order_relaxed)->rules;
   return {.inactive_s = rules.inactive_timeout_ms / 1000,
           .active_s = rules.active_timeout_ms / 1000,
           .hold_idle = rules.hold_idle};
 }
 
-void SettingsKeeper::set_timeouts(int64_t inactive_s, int64_t active_s) {
-  for (const int64_t seconds : {inactive_s, active_s}) {
-    if (seconds >= 1 && seconds <= timeout_s_max) continue;
+void SettingsKeeper::set_timeouts(uint64_t inactive_s, uint64_t active_s) {
+  for (const uint64_t seconds : {inactive_s, active_s}) {
+    if (seconds >= 1 && seconds <= uint64_t{timeout_s_max}) continue;
     throw std::invalid_argument(
         fmt::format("{} is no timeout; give whole seconds from 1 to {}", seconds, timeout_s_max));
   }
   const std::scoped_lock lock(mutex_);
-  LiveSettings settings = settings_.back();
-  settings.rules.inactive_timeout_ms = inactive_s * 1000;
-  settings.rules.active_timeout_ms = active_s * 1000;
+  LiveSettings settings = *in_force_.load(std::memory_order_relaxed);
+  settings.rules.inactive_timeout_ms = static_cast<int64_t>(inactive_s) * 1000;
+  settings.rules.active_timeout_ms = static_cast<int64_t>(active_s) * 1000;
   put_in_force(settings);
 }
 

@@ -26,7 +26,7 @@ class SettingsKeeper {
 
   [[nodiscard]] control::RulesInForce rules() const;
   // Throws std::invalid_argument with a sentence.
-  void set_timeouts(int64_t inactive_s, int64_t active_s);
+  void set_timeouts(uint64_t inactive_s, uint64_t active_s);
   // Throws Failure.
   void reload_routes();
 

@@ -90,6 +90,8 @@ void log_level(TelemetryClient& client, const Arguments& arguments, Output& outp
   output.print("{}\n", app::one_line(level));
   for (const std::string& type : types)
     output.print("  {}\n", app::one_line(type));
+  if (const uint64_t more = reply.number("types_left_out"); more > 0)
+    output.print("  ... and {} more\n", more);
 }
 
 void routes(TelemetryClient& client, const Arguments& arguments, Output& output) {

@@ -1,9 +1,12 @@
 #include "socket_path.hpp"
 
 #include <fmt/format.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdlib>
 #include <filesystem>
 #include <vector>
@@ -18,7 +21,8 @@ namespace pollflow::ctl {
 namespace {
 
 constexpr const char* socket_name = "dpdk_telemetry.v2";
-// $RUNTIME_DIRECTORY of the unit in scripts/systemd, which only its own processes are given.
+// $RUNTIME_DIRECTORY of the unit in scripts/systemd, which only its own processes are given: looked
+// into when nobody answers in the usual place.
 constexpr const char* unit_runtime = "/run/pollflow";
 
 fs::path runtime_folder() {
@@ -29,13 +33,28 @@ fs::path runtime_folder() {
   return fs::path(xdg != nullptr ? xdg : "/tmp") / "dpdk";
 }
 
+// A process that was killed leaves its socket behind.
+bool somebody_answers(const fs::path& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  const std::string name = path.string();
+  if (name.size() >= sizeof address.sun_path) return false;
+  name.copy(static_cast<char*>(address.sun_path), name.size());
+  const int probe = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (probe < 0) return false;
+  const bool answers =
+      connect(probe, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 ||
+      errno == EAGAIN;
+  close(probe);
+  return answers;
+}
+
 std::vector<std::string> prefixes_with_socket(const fs::path& folder) {
   std::vector<std::string> prefixes;
   std::error_code error;
   for (fs::directory_iterator entry(folder, error), end; !error && entry != end;
        entry.increment(error)) {
-    std::error_code unreadable;
-    if (fs::is_socket(entry->path() / socket_name, unreadable))
+    if (somebody_answers(entry->path() / socket_name))
       prefixes.push_back(entry->path().filename().string());
   }
   std::ranges::sort(prefixes);
@@ -47,10 +66,6 @@ std::vector<std::string> prefixes_with_socket(const fs::path& folder) {
   std::string advice;
   if (!there.empty()) {
     advice = fmt::format("these have one: {}; give it by --file-prefix", joined(there, ", "));
-  } else if (const auto unit = prefixes_with_socket(fs::path(unit_runtime) / "dpdk");
-             !unit.empty()) {
-    advice = fmt::format("systemd's unit has one: set RUNTIME_DIRECTORY={} and --file-prefix {}",
-                         unit_runtime, unit.front());
   } else {
     advice =
         "pollflow must run on live ports, as a user with the same runtime folder, and without "
@@ -65,6 +80,10 @@ std::vector<std::string> prefixes_with_socket(const fs::path& folder) {
 std::string find_socket(const std::string& file_prefix) {
   const fs::path folder = runtime_folder();
   const fs::path path = folder / file_prefix / socket_name;
+  const fs::path of_unit = fs::path(unit_runtime) / "dpdk" / file_prefix / socket_name;
+  if (std::getenv("RUNTIME_DIRECTORY") == nullptr && !somebody_answers(path) &&
+      somebody_answers(of_unit))
+    return of_unit.string();
   std::error_code error;
   const fs::file_status status = fs::status(path, error);
   if (error == std::errc::permission_denied) {

@@ -26,10 +26,11 @@ struct RoutesInForce {
 // std::exception with a sentence when it cannot be done.
 struct Actions {
   std::function<RulesInForce()> rules;
-  std::function<void(int64_t inactive_s, int64_t active_s)> set_timeouts;
+  std::function<void(uint64_t inactive_s, uint64_t active_s)> set_timeouts;
   std::function<RoutesInForce()> routes;
   std::function<void()> reload_routes;  // returns when they are in force
   std::function<void(std::span<const packet::FlowKey>, std::span<flow::Routing>)> resolve;
+  std::function<void(std::string sentence)> tell;  // to the operator's log
 };
 
 }  // namespace pollflow::control

@@ -11,11 +11,11 @@ namespace pollflow::control {
 // logs nothing of any type if it must. Throws std::invalid_argument with a sentence.
 void set_log_level(const std::string& types, const std::string& level);
 
-// Above it EAL logs nothing of any type.
-std::string global_log_level();
-
-// "TYPE LEVEL" of the types whose level is neither notice nor info, which is what they begin with;
-// as many as a reply has room for.
-std::vector<std::string> unusual_log_types();
+struct LogLevels {
+  std::string level;                // that most types have
+  std::vector<std::string> others;  // "TYPE LEVEL", as many as a reply has room for
+  size_t left_out = 0;
+};
+LogLevels log_levels();
 
 }  // namespace pollflow::control

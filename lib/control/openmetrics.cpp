@@ -44,6 +44,15 @@ void add_run(Text& text, const Statistics& statistics) {
   text.sample({}, statistics.ledger.broken_equations().size());
 }
 
+void add_routes(Text& text, const Statistics& statistics) {
+  text.gauge("routes", "", "Prefixes in force; 0 without --routes.");
+  text.sample({}, statistics.routes.routes);
+  text.gauge("routes_loaded", "seconds", "Unix time when they were read; 0 without --routes.");
+  text.sample_ms({}, statistics.routes.loaded_ms);
+  text.counter("routes_reload_failures", "", "Reloads that left the prefixes before in force.");
+  text.sample({}, statistics.routes.failures);
+}
+
 struct PortCounter {
   std::string_view name;
   std::string_view unit;
@@ -285,6 +294,7 @@ void add_outputs(Text& text, const Statistics& statistics) {
 std::string openmetrics(const Statistics& statistics) {
   OpenMetricsText text;
   add_run(text, statistics);
+  add_routes(text, statistics);
   add_ports(text, statistics);
   add_packets(text, statistics.ledger.workers);
   add_flows(text, statistics.ledger);

@@ -3,32 +3,11 @@
 #include <rte_cycles.h>
 
 #include <algorithm>
-#include <chrono>
-#include <thread>
 
 namespace pollflow::control {
 namespace {
 
 using pipeline::ExportReport;
-using pipeline::WorkerReport;
-
-// A worker tells every millisecond; one that has not for so long is not at work any more.
-constexpr auto patience = std::chrono::milliseconds(100);
-
-std::vector<WorkerStatistics> workers_not_before(uint64_t tsc, const Sources& sources) {
-  using Clock = std::chrono::steady_clock;
-  const auto deadline = Clock::now() + patience;
-  std::vector<WorkerStatistics> workers;
-  for (const Sources::Worker& worker : sources.workers) {
-    WorkerReport report = worker.report->read();
-    while (report.told_tsc < tsc && Clock::now() < deadline) {
-      std::this_thread::sleep_for(std::chrono::microseconds(200));
-      report = worker.report->read();
-    }
-    workers.push_back({.lcore = worker.lcore, .flows_max = worker.flows_max, .report = report});
-  }
-  return workers;
-}
 
 flow::PortCounters counters_of(const Sources::Port& port, const Statistics& statistics,
                                const Sources& sources) {
@@ -66,14 +45,16 @@ void add_outputs(const Sources& sources, Statistics& statistics) {
 }  // namespace
 
 Statistics collect(const Sources& sources) {
-  const ExportReport exporter = sources.exporter->read();
+  const ExportReport exporter = sources.exporter->read();  // before any worker's
   const int64_t wall_offset_ms = sources.clock->wall_offset_ms();
   Statistics statistics{.version = sources.version,
                         .now_ms = sources.clock->now_ms() + wall_offset_ms,
                         .boot_ms = sources.boot_ms + wall_offset_ms,
                         .tsc_hz = rte_get_tsc_hz(),
-                        .workers = workers_not_before(exporter.told_tsc, sources),
-                        .export_lcore = sources.export_lcore};
+                        .export_lcore = sources.export_lcore,
+                        .routes = sources.routes->about()};
+  for (const Sources::Worker& worker : sources.workers)
+    statistics.workers.push_back({worker.lcore, worker.flows_max, worker.report->read()});
   flow::Ledger& ledger = statistics.ledger;
   ledger.at_rest = false;
   ledger.exported = exporter.counters;

@@ -50,11 +50,11 @@ struct Sources {
   const pipeline::Published<pipeline::ExportReport>* exporter = nullptr;
   std::vector<Collector> collectors;
   const pipeline::Published<pipeline::CsvReport>* csv = nullptr;  // without --flows-out: none
+  const route::LiveTable* routes = nullptr;
 };
 
-// One consistent account of the run, from what its lcores have told. May wait some milliseconds,
-// until each worker has told something later than the export lcore has: so no record is seen to
-// come out of a ring that was not seen to go in. Disturbs nobody.
+// One consistent account of the run, from what its lcores have told, some milliseconds old. Waits
+// for nobody and disturbs nobody.
 Statistics collect(const Sources& sources);
 
 }  // namespace pollflow::control

@@ -9,6 +9,7 @@
 #include "exporter/collector.hpp"
 #include "flow/ledger.hpp"
 #include "pipeline/report.hpp"
+#include "route/live_table.hpp"
 
 namespace pollflow::control {
 
@@ -48,6 +49,7 @@ struct Statistics {
   unsigned export_lcore = 0;
   std::vector<CollectorStatistics> collectors;
   std::optional<CsvStatistics> csv;  // with --flows-out
+  route::LiveTable::About routes;
 
   [[nodiscard]] size_t flows_max() const noexcept;
   [[nodiscard]] flow::Lateness lateness() const noexcept;  // of all workers

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <charconv>
 #include <exception>
 #include <memory>
@@ -31,6 +32,8 @@ struct Desk {
 };
 std::shared_mutex desk_mutex;  // shared: somebody is at the desk
 std::unique_ptr<Desk> desk;    // while a run goes on
+// Whoever waits to close the desk must not wait for all who are still coming in.
+std::atomic<bool> closing = false;
 
 // What stands before the next comma; `parameters` keeps what is behind it.
 std::string take_word(std::string& parameters) {
@@ -57,7 +60,10 @@ void timeouts(Desk& at, std::string parameters, rte_tel_data* data) {
   if (!parameters.empty()) {
     const uint64_t inactive_s = number(take_word(parameters), "inactive timeout");
     const uint64_t active_s = number(take_word(parameters), "active timeout");
-    at.actions.set_timeouts(static_cast<int64_t>(inactive_s), static_cast<int64_t>(active_s));
+    if (!parameters.empty())
+      throw std::invalid_argument(fmt::format("what is '{}' behind two timeouts?", parameters));
+    at.actions.set_timeouts(inactive_s, active_s);
+    at.actions.tell(fmt::format("timeouts are {} and {} s by command", inactive_s, active_s));
   }
   reply_timeouts(at.actions.rules(), data);
 }
@@ -113,6 +119,7 @@ constexpr std::array commands = {
             [](Desk& at, std::string parameters, rte_tel_data* data) {
               const std::scoped_lock lock(at.flows_mutex);
               const uint64_t expired = at.flows.expire(flow::FlowFilter::parse(parameters));
+              at.actions.tell(fmt::format("{} flows exported by command", expired));
               Reply(data).add("expired", expired);
             }},
     Command{"/pollflow/timeouts", "Reads or sets. Parameters: int inactive s, int active s",
@@ -123,22 +130,27 @@ constexpr std::array commands = {
     Command{"/pollflow/routes/reload", "Reads the prefix table anew. Takes no parameters",
             [](Desk& at, std::string, rte_tel_data* data) {
               at.actions.reload_routes();
-              reply_routes(at.actions.routes(), data);
+              const RoutesInForce routes = at.actions.routes();
+              at.actions.tell(fmt::format("{} routes are in force by command", routes.routes));
+              reply_routes(routes, data);
             }},
     Command{"/pollflow/log_level", "Reads or sets EAL's. Parameters: type pattern, level",
             [](Desk&, std::string parameters, rte_tel_data* data) {
               const std::string first = take_word(parameters);
               if (parameters.empty() && !first.empty()) set_log_level("*", first);
               if (!parameters.empty()) set_log_level(first, parameters);
+              const LogLevels levels = log_levels();
               Reply reply(data);
-              reply.add("level", global_log_level());
-              reply.add("types", unusual_log_types());
+              reply.add("level", levels.level);
+              reply.add("types", levels.others);
+              reply.add("types_left_out", levels.left_out);
             }},
 };
 
 int answer(const char* path, const char* parameters, rte_tel_data* data) noexcept {
   const auto* command = std::ranges::find(commands, std::string_view(path), &Command::path);
   try {
+    if (closing) throw std::runtime_error("pollflow is stopping");
     const std::shared_lock lock(desk_mutex);
     if (!desk || command == commands.end())
       throw std::runtime_error("pollflow is not receiving, now; ask again when it is");
@@ -158,10 +170,12 @@ void Telemetry::register_commands() {
 
 Telemetry::Telemetry(const Sources& sources, Actions actions) {
   const std::scoped_lock lock(desk_mutex);
+  closing = false;
   desk.reset(new Desk{.sources = sources, .actions = std::move(actions)});
 }
 
 Telemetry::~Telemetry() {
+  closing = true;
   const std::scoped_lock lock(desk_mutex);
   desk.reset();
 }

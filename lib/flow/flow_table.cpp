@@ -36,6 +36,7 @@ FlowTable::FlowTable(const Options& options, std::span<std::byte> memory) noexce
     : flows_max_(options.flows_max),
       pressure_flows_(options.flows_max - (options.flows_max + 3) / 4),
       rules_(options.rules),
+      ruled_since_ms_(always_open),
       hash_(options.hash_secret) {
   const size_t buckets = buckets_for(options.flows_max);
   auto* entries = reinterpret_cast<Entry*>(memory.data());
@@ -189,7 +190,8 @@ void FlowTable::leave(Entry& entry, const Deadline& why, int64_t now_ms,
                   .left_ms = left_table_ms(entry.last_ms, why, now_ms),
                   .tcp_flags = entry.tcp_flags,
                   .reason = why.reason});
-  if (why.reason <= EndReason::active) lateness_.add(now_ms - why.at_ms);
+  if (why.reason <= EndReason::active)
+    lateness_.add(now_ms - std::max(why.at_ms, std::min(ruled_since_ms_, now_ms)));
   free_slot(entry);
 }
 
@@ -211,8 +213,9 @@ void FlowTable::reopen_blocks() noexcept {
   std::ranges::fill(quiet_ms_, always_open);
 }
 
-void FlowTable::set_rules(const ExpiryRules& rules) noexcept {
+void FlowTable::set_rules(const ExpiryRules& rules, int64_t now_ms) noexcept {
   rules_ = rules;
+  ruled_since_ms_ = now_ms;
   reopen_blocks();
 }
 
@@ -223,6 +226,7 @@ void FlowTable::sweep(int64_t now_ms, RecordBatch& out) noexcept {
   const bool pressure_rose = rules_.hold_idle && pressure() && !swept_under_pressure_;
   if (stepped_back || pressure_rose) reopen_blocks();
   if (stepped_back) pass_began_ms_ = now_ms;
+  if (pressure_rose) ruled_since_ms_ = now_ms;
   sweep_blocks_due(now_ms, out);
   // As it is now, not as it was: flows that left may have ended it, and it may rise again.
   swept_under_pressure_ = pressure();

@@ -75,8 +75,8 @@ class FlowTable {
   // Lets every flow leave, as forced unless its deadline has passed. Call it until it answers true.
   bool flush(int64_t now_ms, RecordBatch& out) noexcept;
 
-  // New rules, also for the flows that are in it.
-  void set_rules(const ExpiryRules& rules) noexcept;
+  // New rules from `now_ms` on, also for the flows that are in it.
+  void set_rules(const ExpiryRules& rules, int64_t now_ms) noexcept;
 
   // A step of a walk: writes the flows that it meets to the front of `out`, returns how many.
   size_t list(FlowWalk& walk, std::span<LiveFlow> out) const noexcept;
@@ -152,6 +152,7 @@ class FlowTable {
   size_t flows_max_;
   size_t pressure_flows_;  // ng_netflow's low-water mark: three quarters
   ExpiryRules rules_;
+  int64_t ruled_since_ms_;  // when these deadlines came to hold: before, no flow was late by them
   FlowHash hash_;
 
   std::span<TagBucket> buckets_;

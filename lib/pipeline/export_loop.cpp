@@ -166,11 +166,16 @@ void ExportLoop::datagram_done() noexcept {
   sealed_ = false;
 }
 
-// Without a collector the file is where records go, so what it lost is lost. The records may be in
-// `sent` already, or still in the datagram, which is then counted as sent when it is done.
+// Without a collector the file is where records go, so what it lost is lost: the latest, which are
+// those in the datagram first, then those that counted as sent when theirs was done.
 void ExportLoop::lost_writing(const flow::RecordTally& lost) noexcept {
   if (!outputs_.collectors.empty()) return;
   counters_.lost_write_failed += lost;
+  if (lost.records < counters_.in_datagram.records) {
+    counters_.in_datagram = counters_.in_datagram - lost;
+  } else {
+    counters_.sent = counters_.sent - (lost - std::exchange(counters_.in_datagram, {}));
+  }
 }
 
 bool ExportLoop::finish(int64_t now_ms, uint64_t monotonic_ns) {
@@ -193,7 +198,6 @@ uint32_t ExportLoop::rings_popped() const noexcept {
 
 flow::ExportCounters ExportLoop::counters() const noexcept {
   flow::ExportCounters counters = counters_;
-  counters.sent = counters.sent - counters.lost_write_failed;
   counters.flow_sequence = assembler_.flow_sequence();
   return counters;
 }

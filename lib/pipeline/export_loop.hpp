@@ -63,8 +63,7 @@ class ExportLoop {
   // Call after the workers have finished, until it answers true: sends what is left.
   bool finish(int64_t now_ms, uint64_t monotonic_ns);
 
-  // Exact between two turns. With a file and no collector, what the file has just lost may for a
-  // moment be in `lost_write_failed` while it is in the datagram, too; `sent` makes up for it.
+  // Exact between two turns.
   [[nodiscard]] flow::ExportCounters counters() const noexcept;
   // Records from all rings, as these count them, modulo 2^32.
   [[nodiscard]] uint32_t rings_popped() const noexcept;

@@ -17,7 +17,6 @@ inline constexpr size_t queues_per_worker_max = 16;
 // What a worker tells about itself, between two bursts: so within one report each equation of the
 // ledger that is about workers holds.
 struct WorkerReport {
-  uint64_t told_tsc = 0;  // when
   flow::WorkerCounters counters;
   flow::RecordTally held;  // flows in the table, and what they carry
   uint64_t flows_high_water = 0;
@@ -30,9 +29,10 @@ struct WorkerReport {
   std::array<port::QueueReport, queues_per_worker_max> queues{};
 };
 
-// Likewise the export lcore.
+// Likewise the export lcore. Published only when each worker has told something later, so that who
+// reads this first and the workers' reports then sees no record come out of a ring that was not
+// seen to go in.
 struct ExportReport {
-  uint64_t told_tsc = 0;
   flow::ExportCounters counters;
   uint64_t rings_popped = 0;  // records from all rings, as these count them, modulo 2^32
   uint64_t waiting = 0;       // of them, those not looked at yet

@@ -1,9 +1,12 @@
 #include "route/live_table.hpp"
 
+#include <fmt/format.h>
+
 #include <chrono>
 #include <thread>
 #include <utility>
 
+#include "failure.hpp"
 #include "route/load.hpp"
 
 namespace pollflow::route {
@@ -23,7 +26,20 @@ void LiveTable::load(const std::string& source) {
     const std::scoped_lock lock(loading_);
     return exchange(nullptr, {});
   }
-  begin_with(source, load_routes(source));
+  try {
+    const std::vector<Route> routes = load_routes(source);
+    if (routes.empty() && about().routes > 0) {
+      throw Failure(ExitCode::configuration,
+                    fmt::format("--routes {}: there is no route in it any more; those before stay "
+                                "in force",
+                                source));
+    }
+    begin_with(source, routes);
+  } catch (...) {
+    const std::scoped_lock lock(current_);
+    ++about_.failures;
+    throw;
+  }
 }
 
 void LiveTable::begin_with(const std::string& source, std::span<const Route> routes) {
@@ -39,6 +55,7 @@ void LiveTable::exchange(std::unique_ptr<RouteTable> table, About about) {
     std::this_thread::sleep_for(std::chrono::microseconds(200));
   const std::scoped_lock lock(current_);
   std::swap(table_, table);
+  about.failures = about_.failures;
   about_ = std::move(about);
   table.reset();  // while nobody resolves
 }

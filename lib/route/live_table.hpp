@@ -26,6 +26,7 @@ class LiveTable {
     std::string source;  // empty: there is no table
     uint64_t routes = 0;
     int64_t loaded_ms = 0;  // Unix
+    uint64_t failures = 0;  // loads that left the table as it was
   };
 
   explicit LiveTable(const PortPairs& pairs) : pairs_(pairs) {}

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -35,8 +36,17 @@ struct BadLine : std::runtime_error {
 }
 
 std::string contents_of(const std::string& path) {
-  const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  // A pipe would have a reload wait for whoever writes to it.
+  const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (file < 0) cannot_read(path, errno);
+  struct stat status {};
+  if (fstat(file, &status) == 0 && !S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode)) {
+    close(file);
+    throw Failure(ExitCode::configuration,
+                  fmt::format("--routes {}: is no regular file; routes are read again later, so "
+                              "give a file that stays",
+                              path));
+  }
   constexpr size_t chunk = size_t{1} << 20;
   std::string text;
   for (ssize_t bytes = 1; bytes != 0;) {

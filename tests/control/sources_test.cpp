@@ -1,9 +1,6 @@
 #include "control/sources.hpp"
 
-#include <rte_cycles.h>
-
 #include <atomic>
-#include <thread>
 
 #include "support/catch.hpp"
 
@@ -34,6 +31,7 @@ class RunFixture {
     }
     sources_.ports.push_back({0, "net_x", "0000:01:00.0", 12, &port_});
     sources_.exporter = &exporter_;
+    sources_.routes = &routes_;
     sources_.collectors.push_back({"host:1", &collector_});
   }
 
@@ -41,7 +39,6 @@ class RunFixture {
   // its ring or beyond.
   static WorkerReport worker_report(uint64_t packets, uint64_t expired) {
     WorkerReport report;
-    report.told_tsc = rte_rdtsc();
     report.counters.received = {packets, packets * 114};
     report.counters.fates[accounted] = {packets, packets * 114};
     report.counters.accounted = {packets, packets * 100};
@@ -57,7 +54,6 @@ class RunFixture {
   static ExportReport export_report(uint64_t popped, uint64_t waiting, uint64_t in_datagram) {
     const auto carrying = [](uint64_t n) { return flow::RecordTally{n, {n, n * 100}}; };
     ExportReport report;
-    report.told_tsc = rte_rdtsc();
     report.counters.taken = carrying(popped - waiting);
     report.counters.in_datagram = carrying(in_datagram);
     report.counters.sent = carrying(popped - waiting - in_datagram);
@@ -76,6 +72,7 @@ class RunFixture {
  private:
   port::LiveClock clock_;
   std::atomic<bool> over_ = false;
+  route::LiveTable routes_{{}};
   Sources sources_;
 };
 
@@ -116,7 +113,6 @@ TEST_CASE("a record that is nowhere breaks the live ledger") {
     WorkerReport worker = RunFixture::worker_report(1000, 400);
     fault(worker, exporter);
     run.exporter_.publish(exporter);
-    worker.told_tsc = rte_rdtsc();
     run.workers_[0].publish(worker);
     run.workers_[1].publish(RunFixture::worker_report(0, 0));
     return run.collect().ledger.broken_equations().size();
@@ -140,25 +136,6 @@ TEST_CASE("records that no sequence number counts yet break a ledger at rest onl
   CHECK(ledger.broken_equations().empty());
   ledger.at_rest = true;
   CHECK(ledger.broken_equations().size() == 1);
-}
-
-TEST_CASE("a worker's word that is older than the export lcore's is waited out") {
-  RunFixture run;
-  run.workers_[0].publish(RunFixture::worker_report(1000, 400));
-  run.workers_[1].publish(RunFixture::worker_report(0, 0));
-  run.exporter_.publish(RunFixture::export_report(450, 0, 0));  // 50 more than worker 0 told
-  std::atomic<bool> collecting = false;
-  std::thread worker([&] {
-    while (!collecting)
-      std::this_thread::yield();
-    run.workers_[1].publish(RunFixture::worker_report(0, 0));
-    run.workers_[0].publish(RunFixture::worker_report(1000, 470));
-  });
-  collecting = true;
-  const Statistics statistics = run.collect();
-  worker.join();
-  CHECK(statistics.ledger.in_rings().records == 20);
-  CHECK(statistics.ledger.broken_equations().empty());
 }
 
 TEST_CASE("ring counters that have wrapped around give the same ledger") {

@@ -172,5 +172,5 @@ def pollflow_answers(**changed):
                "expire": {"expired": 12}, "timeouts": {"inactive_s": 15, "active_s": 1800},
                "routes": {"source": "/etc/routes", "routes": 920113, "loaded_ms": 1790000000000},
                "routes/reload": {"source": "/etc/routes", "routes": 920114, "loaded_ms": 1790000004000},
-               "log_level": {"level": "notice", "types": ["lib.eal notice", "pmd.net.ring info"]}}
+               "log_level": {"level": "notice", "types": ["lib.eal debug", "pmd.net.ring info"], "types_left_out": 3}}
     return {"/pollflow/" + command: answer for command, answer in {**answers, **changed}.items()}

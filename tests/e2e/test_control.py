@@ -156,6 +156,79 @@ class CommandsTest(ControlTest):
             self.assertGreater(live.ask("/pollflow/ledger")["created_records"], 0)
             self.assert_done(live.stop())
 
+    def sound_looks(self, live, looks):
+        """Looks at the live ledger again and again; none may be out of balance or have a wrapped number."""
+        with contextlib.closing(live.connect()) as at:
+            for _ in range(looks):
+                ledger = live.ask("/pollflow/ledger", at)
+                self.assertEqual([ledger["balanced"], ledger["broken"]], [1, []])
+                numbers = [value for value in ledger.values() if isinstance(value, int)]
+                self.assertLess(max(numbers), 1 << 60, ledger)
+        return ledger
+
+    def test_the_live_ledger_adds_up_while_an_output_keeps_the_only_lcore_from_its_turns(self):
+        pipe = self.folder / "flows.pipe"
+        os.mkfifo(pipe)
+        stop = threading.Event()
+
+        def read_by_fits_and_starts():
+            with open(pipe, "rb") as file:
+                while file.read(1 << 18):
+                    stop.wait(0.4)          # longer than anybody waits for a report
+
+        reader = threading.Thread(target=read_by_fits_and_starts)
+        reader.start()
+        with Controlled([*ONE_LCORE, *self.endless()],
+                        ["--flows-out", pipe, "--ledger", self.folder / "ledger.json", "--active-timeout", 1,
+                         "--max-flows", 16]) as live:
+            wait_until(lambda: live.ask("/pollflow/info")["records_sent"] > 5000, "records flow")
+            self.sound_looks(live, 300)
+            stop.set()
+            outcome = live.stop()
+        reader.join()
+        self.assert_done(outcome)
+
+    def test_the_live_ledger_adds_up_when_the_only_output_takes_no_more(self):
+        with Controlled([*ONE_LCORE, *self.endless()],
+                        ["--flows-out", "/dev/full", "--ledger", self.folder / "ledger.json", "--active-timeout", 1,
+                         "--max-flows", 16, "--export-delay", 100]) as live:
+            wait_until(lambda: live.ask("/pollflow/ledger")["lost_write_failed_records"] > 0, "the file fails")
+            ledger = self.sound_looks(live, 300)
+            self.assertEqual(live.stop().code, 1)
+        self.assertGreater(ledger["lost_write_failed_records"], 0)
+        self.assert_adds_up(self.ledger)
+
+    def test_flows_that_a_shorter_timeout_ends_are_not_late(self):
+        with Controlled([*TWO_LCORES, *self.many_flows(500)], [*self.outputs(), "--inactive-timeout", 600]) as live:
+            self.wait_for_flows(live, 500)
+            wait_until(lambda: live.ask("/pollflow/top,1,age")["now_ms"] -
+                       int(live.ask("/pollflow/top,1,age")["flows"][0].split(",")[10]) > 3500, "they are idle")
+            live.ask("/pollflow/timeouts,1,600")
+            wait_until(lambda: live.ask("/pollflow/info")["expired_idle"] == 500, "all have left")
+            info = live.ask("/pollflow/info")
+            self.assertEqual(sum(info["lateness_counts"]), 500)
+            self.assertLess(info["lateness_sum_ms"] / 500, 2000)
+            live.wait_for("timeouts are 1 and 600 s by command")
+            self.assert_done(live.stop())
+
+    def test_a_stop_is_not_held_up_by_those_who_go_on_asking(self):
+        with Controlled([*FOUR_LCORES, *self.many_flows(10)], self.outputs()) as live:
+            def ask_until_gone():
+                with contextlib.suppress(OSError, ValueError), contextlib.closing(live.connect()) as at:
+                    while True:
+                        live.ask("/pollflow/info", at)
+
+            askers = [threading.Thread(target=ask_until_gone) for _ in range(8)]
+            for asker in askers:
+                asker.start()
+            began = time.monotonic()
+            outcome = live.stop()
+            took = time.monotonic() - began
+            for asker in askers:
+                asker.join()
+        self.assert_done(outcome)
+        self.assertLess(took, 15)
+
     def test_a_stop_in_the_middle_of_commands_waits_for_none_of_them(self):
         with Controlled([*FOUR_LCORES, *self.many_flows(200_000)],
                         [*self.outputs(), "--inactive-timeout", 600]) as live:
@@ -296,6 +369,20 @@ class RoutesTest(ControlTest):
         self.assertEqual(sum(row.packets for row in rows), self.ledger["accounted"]["packets"])
         answers = {(row.out_if, row.next_hop, row.src_as, row.dst_as, row.src_mask) for row in rows}
         self.assertEqual(answers, {(hop, "192.0.2.%d" % hop, 64000 + hop, 64000 + hop, 0) for hop in (1, 2, 3)})
+
+    def test_a_reload_waits_for_no_pipe_and_takes_no_file_without_routes(self):
+        routes = self.folder / "routes"
+        routes.write_text("0.0.0.0/0 192.0.2.1 1\n")
+        with Controlled([*ONE_LCORE, *self.many_flows(10)], [*self.outputs(), "--routes", routes]) as live:
+            routes.write_text("# nothing left\n")
+            self.assertIn("no route in it any more", live.ask("/pollflow/routes/reload"))
+            routes.unlink()
+            os.mkfifo(routes)
+            self.assertIn("no regular file", live.ask("/pollflow/routes/reload"))
+            live.send(signal.SIGHUP)
+            live.wait_for("not reloaded, everything stays as it was")
+            self.assertEqual(live.ask("/pollflow/routes")["routes"], 1)
+            self.assert_done(live.stop())
 
     def test_hangup_reloads_routes_and_a_bad_file_leaves_the_old_ones(self):
         routes = self.folder / "routes"

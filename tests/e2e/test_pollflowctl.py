@@ -259,7 +259,7 @@ class Settings(ClientTest):
 
     def test_requests_and_output(self):
         timeouts, expired = "inactive 15 s, active 1800 s\n", "12 flows exported\n"
-        levels = "notice\n  lib.eal notice\n  pmd.net.ring info\n"
+        levels = "notice\n  lib.eal debug\n  pmd.net.ring info\n  ... and 3 more\n"
         for arguments, request, output in (
                 ("timeouts", ("timeouts", ""), timeouts),
                 ("timeouts 30 600", ("timeouts", "30,600"), timeouts),

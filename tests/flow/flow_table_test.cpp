@@ -348,7 +348,7 @@ TEST_CASE("new rules hold for the flows that are in the table already") {
   };
   pass(start_ms + 3000);
   CHECK(fixture.table().flows() == 5000);
-  fixture.table().set_rules({.inactive_timeout_ms = 4000});
+  fixture.table().set_rules({.inactive_timeout_ms = 4000}, start_ms);
   pass(start_ms + 4000);
   CHECK(fixture.table().flows() == 5000);
   pass(start_ms + 4000 + flow::expiry_lateness_ms_max + 50);

@@ -47,7 +47,9 @@ TEST_CASE("what cannot be loaded leaves the table in force") {
   LiveTable routes({});
   routes.begin_with("good", everything_to(5));
   CHECK_THROWS_AS(routes.load("/no/such/file"), Failure);
+  CHECK_THROWS_AS(routes.load("/dev/null"), Failure);  // nor what is no file that stays
   CHECK(routes.about().source == "good");
+  CHECK(routes.about().failures == 2);
   CHECK(next_hop_in(routes.take()) == 5);
 }
 
