@@ -3,9 +3,14 @@
 #include <arpa/inet.h>
 #include <fmt/format.h>
 #include <rte_mbuf.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <array>
+#include <csignal>
+#include <filesystem>
+#include <string>
 #include <vector>
 
 #include "support/catch.hpp"
@@ -310,4 +315,51 @@ TEST_CASE("without a collector the CSV file is where records go, and what it can
   CHECK(counters.taken.records == 4000);
   CHECK(counters.sent == flow::RecordTally{});
   CHECK(counters.lost_write_failed == counters.taken);
+}
+
+TEST_CASE("what a file loses of a datagram under construction is in one place, at each moment") {
+  const std::string path =
+      (std::filesystem::temp_directory_path() / fmt::format("short_{}.csv", getpid())).string();
+  pipeline::Outputs outputs;
+  outputs.csv.emplace(path);
+  pipeline::ExpiryRing ring("short_test", SOCKET_ID_ANY);
+  std::array<pipeline::ExpiryRing*, 1> rings = {&ring};
+  ExportLoop loop({.boot_ms = boot_ms, .export_delay_ms = 1000}, rings, outputs);
+  const auto adds_up = [&] {
+    const auto counters = loop.counters();
+    return counters.taken == counters.in_datagram + counters.sent + counters.lost_write_failed &&
+           counters.sent.records <= counters.taken.records;
+  };
+  loop.turn(start_ms, 0);  // writes the heading
+  for (uint32_t i = 0; i < 20; ++i) {
+    const Record record = record_left_at(start_ms, i);
+    ring.push({&record, 1});
+  }
+  loop.turn(start_ms, 0);
+  CHECK(loop.counters().in_datagram.records == 20);
+  // The file takes some of the lines that wait, and then no more.
+  rlimit before{};
+  REQUIRE(getrlimit(RLIMIT_FSIZE, &before) == 0);
+  const auto ignore = signal(SIGXFSZ, SIG_IGN);
+  const rlimit shorter{std::filesystem::file_size(path) + 500, before.rlim_max};
+  REQUIRE(setrlimit(RLIMIT_FSIZE, &shorter) == 0);
+  loop.turn(start_ms + 1001, 0);  // the file's turn, and the datagram's
+  REQUIRE(setrlimit(RLIMIT_FSIZE, &before) == 0);
+  signal(SIGXFSZ, ignore);
+  CHECK(adds_up());
+  const auto counters = loop.counters();
+  CHECK(counters.sent.records > 0);
+  CHECK(counters.sent.records + counters.lost_write_failed.records == 20);
+  // From now on each record is lost at once, with the datagram that it came into.
+  for (uint32_t i = 0; i < 5; ++i) {
+    const Record record = record_left_at(start_ms + 1100, i);
+    ring.push({&record, 1});
+    loop.turn(start_ms + 1100, 0);
+    CHECK(adds_up());
+  }
+  while (!loop.finish(start_ms + 1200, 0)) {
+  }
+  CHECK(adds_up());
+  CHECK(loop.counters().sent == counters.sent);
+  std::filesystem::remove(path);
 }
