@@ -11,6 +11,7 @@ namespace {
 
 std::vector<pipeline::ExpiryRing*> rings_of(std::deque<Lane>& lanes) {
   std::vector<pipeline::ExpiryRing*> rings;
+  rings.reserve(lanes.size());
   for (Lane& lane : lanes)
     rings.push_back(&lane.flows().ring());
   return rings;

@@ -16,8 +16,8 @@ constexpr uint64_t tells_a_second = 1000;
 
 Lane::Lane(const FlowWorker::Options& options, const port::LiveClock& clock,
            const LiveSettings* now)
-    : clock_(clock),
-      flows_(options),
+    : flows_(options),
+      clock_(clock),
       settings_(now),
       turned_tsc_(rte_rdtsc()),
       tell_cycles_(rte_get_tsc_hz() / tells_a_second) {}

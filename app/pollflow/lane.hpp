@@ -66,8 +66,8 @@ class Lane {
   void count_cycles(bool busy) noexcept;
   void tell() noexcept;
 
-  const port::LiveClock& clock_;
   FlowWorker flows_;
+  const port::LiveClock& clock_;
   std::deque<Queue> queues_;
   const LiveSettings* settings_;
   int64_t drain_began_ms_ = 0;

@@ -100,7 +100,6 @@ class LiveRun {
   control::Sources sources_;
   News news_;
   std::optional<Reloader> reloader_;
-  std::optional<control::Telemetry> telemetry_;
 
   ProgressLine progress_line_;
   std::vector<port::PortWatch> watches_;  // as many as ports, in their order
@@ -108,6 +107,7 @@ class LiveRun {
   std::vector<bool> collector_trouble_told_;
   bool csv_trouble_told_ = false;
   bool losing_told_ = false;
+  std::optional<control::Telemetry> telemetry_;  // gone before what it looks at
   unsigned reloads_done_ = 0;
   uint64_t looked_ns_ = 0;
   uint64_t followed_ns_ = 0;

@@ -21,6 +21,7 @@ constexpr std::array<std::string_view, 4> link_names = {"unknown", "down", "up",
 template <typename Items, typename Member>
 std::vector<uint64_t> column(const Items& items, Member member) {
   std::vector<uint64_t> values;
+  values.reserve(items.size());
   for (const auto& item : items)
     values.push_back(static_cast<uint64_t>(item.*member));
   return values;

@@ -56,7 +56,7 @@ void reply_timeouts(const RulesInForce& rules, rte_tel_data* data) {
   reply.add("active_s", static_cast<uint64_t>(rules.active_s));
 }
 
-void timeouts(Desk& at, std::string parameters, rte_tel_data* data) {
+void timeouts(Desk& at, std::string& parameters, rte_tel_data* data) {
   if (!parameters.empty()) {
     const uint64_t inactive_s = number(take_word(parameters), "inactive timeout");
     const uint64_t active_s = number(take_word(parameters), "active timeout");
@@ -75,48 +75,50 @@ void reply_routes(const RoutesInForce& routes, rte_tel_data* data) {
   reply.add("loaded_ms", static_cast<uint64_t>(routes.loaded_ms));
 }
 
-// A command, and what answers it; throws std::exception with the sentence of a refusal.
+// A command, and what answers it: takes its words off the parameters, throws std::exception with
+// the sentence of a refusal.
 struct Command {
   const char* path;
   const char* help;
-  void (*answer)(Desk& at, std::string parameters, rte_tel_data* data);
+  void (*answer)(Desk& at, std::string& parameters, rte_tel_data* data);
 };
 
 constexpr std::array commands = {
     Command{"/pollflow/info", "The run as a whole. Takes no parameters",
-            [](Desk& at, std::string, rte_tel_data* data) {
+            [](Desk& at, std::string&, rte_tel_data* data) {
               reply_info(collect(at.sources), at.sources, at.actions.rules(), data);
             }},
     Command{"/pollflow/worker", "One worker. Parameters: int lcore",
-            [](Desk& at, std::string parameters, rte_tel_data* data) {
+            [](Desk& at, std::string& parameters, rte_tel_data* data) {
               reply_worker(collect(at.sources), at.sources, number(parameters, "lcore"), data);
             }},
     Command{"/pollflow/port", "One port and its queues. Parameters: int port",
-            [](Desk& at, std::string parameters, rte_tel_data* data) {
+            [](Desk& at, std::string& parameters, rte_tel_data* data) {
               reply_port(collect(at.sources), number(parameters, "port"), data);
             }},
     Command{"/pollflow/collector", "One collector. Parameters: int number, from 0",
-            [](Desk& at, std::string parameters, rte_tel_data* data) {
+            [](Desk& at, std::string& parameters, rte_tel_data* data) {
               reply_collector(collect(at.sources), number(parameters, "collector"), data);
             }},
-    Command{
-        "/pollflow/ledger", "The ledger, live. Takes no parameters",
-        [](Desk& at, std::string, rte_tel_data* data) { reply_ledger(collect(at.sources), data); }},
+    Command{"/pollflow/ledger", "The ledger, live. Takes no parameters",
+            [](Desk& at, std::string&, rte_tel_data* data) {
+              reply_ledger(collect(at.sources), data);
+            }},
     Command{"/pollflow/flows", "Live flows, paged. Parameters: cursor (0 to begin), filter",
-            [](Desk& at, std::string parameters, rte_tel_data* data) {
+            [](Desk& at, std::string& parameters, rte_tel_data* data) {
               const std::scoped_lock lock(at.flows_mutex);
               const std::string cursor = take_word(parameters);
               reply_flows(at.flows, at.sources, at.actions, cursor, parameters, data);
             }},
     Command{"/pollflow/top", "First live flows. Parameters: int N, octets|packets|age, filter",
-            [](Desk& at, std::string parameters, rte_tel_data* data) {
+            [](Desk& at, std::string& parameters, rte_tel_data* data) {
               const uint64_t count = number(take_word(parameters), "number of flows");
               const std::string order = take_word(parameters);
               const std::scoped_lock lock(at.flows_mutex);
               reply_top(at.flows, at.sources, at.actions, count, order, parameters, data);
             }},
     Command{"/pollflow/expire", "Exports live flows now. Parameters: filter (none: all)",
-            [](Desk& at, std::string parameters, rte_tel_data* data) {
+            [](Desk& at, std::string& parameters, rte_tel_data* data) {
               const std::scoped_lock lock(at.flows_mutex);
               const uint64_t expired = at.flows.expire(flow::FlowFilter::parse(parameters));
               at.actions.tell(fmt::format("{} flows exported by command", expired));
@@ -124,18 +126,19 @@ constexpr std::array commands = {
             }},
     Command{"/pollflow/timeouts", "Reads or sets. Parameters: int inactive s, int active s",
             timeouts},
-    Command{
-        "/pollflow/routes", "The prefix table in force. Takes no parameters",
-        [](Desk& at, std::string, rte_tel_data* data) { reply_routes(at.actions.routes(), data); }},
+    Command{"/pollflow/routes", "The prefix table in force. Takes no parameters",
+            [](Desk& at, std::string&, rte_tel_data* data) {
+              reply_routes(at.actions.routes(), data);
+            }},
     Command{"/pollflow/routes/reload", "Reads the prefix table anew. Takes no parameters",
-            [](Desk& at, std::string, rte_tel_data* data) {
+            [](Desk& at, std::string&, rte_tel_data* data) {
               at.actions.reload_routes();
               const RoutesInForce routes = at.actions.routes();
               at.actions.tell(fmt::format("{} routes are in force by command", routes.routes));
               reply_routes(routes, data);
             }},
     Command{"/pollflow/log_level", "Reads or sets EAL's. Parameters: type pattern, level",
-            [](Desk&, std::string parameters, rte_tel_data* data) {
+            [](Desk&, std::string& parameters, rte_tel_data* data) {
               const std::string first = take_word(parameters);
               if (parameters.empty() && !first.empty()) set_log_level("*", first);
               if (!parameters.empty()) set_log_level(first, parameters);
@@ -154,7 +157,8 @@ int answer(const char* path, const char* parameters, rte_tel_data* data) noexcep
     const std::shared_lock lock(desk_mutex);
     if (!desk || command == commands.end())
       throw std::runtime_error("pollflow is not receiving, now; ask again when it is");
-    command->answer(*desk, parameters == nullptr ? "" : parameters, data);
+    std::string given = parameters == nullptr ? "" : parameters;
+    command->answer(*desk, given, data);
   } catch (const std::exception& refusal) {
     reply_sentence(data, refusal.what());
   }

@@ -17,7 +17,7 @@ namespace pollflow::pipeline {
 // Telling never waits and costs a store a word; a reader that comes in between reads again. Failure
 // mode: a reader spins (yielding) for as long as the teller is kept from finishing.
 template <typename Value>
-class alignas(64) Published {
+class Published {
   static_assert(std::has_unique_object_representations_v<Value>, "no padding, no pointers to text");
   static_assert(sizeof(Value) % sizeof(uint64_t) == 0);
   using Words = std::array<uint64_t, sizeof(Value) / sizeof(uint64_t)>;
