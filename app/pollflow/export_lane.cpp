@@ -79,7 +79,7 @@ bool ExportLane::all_told_since(uint64_t tsc) const noexcept {
 // stands, however long somebody may be kept from his turn.
 void ExportLane::tell() {
   if (!over_ && !all_told_since(drawn_up_tsc_)) return;
-  if (drawn_up_tsc_ != 0) report_.publish(next_report_);
+  if (drawn_up_tsc_ != 0 && !over_) report_.publish(next_report_);
   next_report_ = {.counters = loop_.counters(),
                   .rings_popped = loop_.rings_popped(),
                   .waiting = loop_.waiting()};

@@ -9,16 +9,12 @@
 
 namespace pollflow::app {
 
+using port::QueueRef;
+
 // An lcore that EAL gives.
 struct Lcore {
   unsigned id;
   int node;  // NUMA node
-};
-
-struct QueueRef {
-  uint16_t port;
-  uint16_t queue;
-  bool operator==(const QueueRef&) const = default;
 };
 
 // A worker lcore and the receive queues that it alone polls.

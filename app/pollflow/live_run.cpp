@@ -98,11 +98,9 @@ void LiveRun::describe_sources() {
     Lane& lane = lanes_[i];
     sources_.workers.push_back({.lcore = plan_.workers[i].lcore.id,
                                 .flows_max = flows_a_worker(options_, plan_),
-                                .queues = {},
+                                .queues = lane.queues(),
                                 .report = &lane.report(),
                                 .errand = &lane.errand()});
-    for (const QueueRef& queue : lane.queues())
-      sources_.workers.back().queues.push_back({queue.port, queue.queue});
   }
   for (size_t i = 0; i < ports_.all().size(); ++i) {
     const port::PortFacts& facts = ports_.all()[i]->facts();
@@ -125,12 +123,7 @@ control::Actions LiveRun::actions() {
       .rules = [this] { return settings_.rules(); },
       .set_timeouts = [this](uint64_t inactive_s,
                              uint64_t active_s) { settings_.set_timeouts(inactive_s, active_s); },
-      .routes = [this]() -> control::RoutesInForce {
-        const auto about = routes_.about();
-        return {about.source, about.routes, about.loaded_ms};
-      },
       .reload_routes = [this] { settings_.reload_routes(); },
-      .resolve = [this](auto keys, auto paths) { routes_.resolve(keys, paths); },
       .tell = [this](std::string sentence) { news_.tell(std::move(sentence)); }};
 }
 
@@ -213,15 +206,15 @@ void LiveRun::look_around(uint64_t now_ns) {
 
 void LiveRun::look_at_ports(uint64_t now_ns) {
   using Link = pipeline::PortReport::Link;
+  const auto told = control::read_workers(sources_);
   for (size_t i = 0; i < watches_.size(); ++i) {
     const port::NicPort& port = *ports_.all()[i];
     std::vector<port::QueueReport> queues;
-    for (const flow::QueueCounters& queue : queues_of(port.facts().port))
+    for (const flow::QueueCounters& queue : control::queues_of(port.facts().port, sources_, told))
       queues.push_back({queue.packets, queue.accounted, queue.nic_hashed});
     for (const std::string& news : watches_[i].look(queues, now_ns))
       tell(news);
-    // Device and queues are not at rest: what is between them is not undelivered.
-    const flow::PortCounters counters = port.counters(UINT64_MAX);
+    const flow::PortCounters& counters = watches_[i].counters();
     const auto link_up = watches_[i].link_up();
     port_reports_[i].publish({.missed = counters.missed,
                               .errored = counters.errored,
@@ -255,25 +248,6 @@ void LiveRun::tell(const std::string& sentence) {
   say(sentence);
 }
 
-// As their workers told last; after the run that is all of it.
-std::vector<flow::QueueCounters> LiveRun::queues_of(uint16_t port) const {
-  std::vector<flow::QueueCounters> queues;
-  for (size_t i = 0; i < lanes_.size(); ++i) {
-    const std::vector<QueueRef> refs = lanes_[i].queues();
-    const pipeline::WorkerReport report = lanes_[i].report().read();
-    for (size_t q = 0; q < refs.size(); ++q) {
-      if (refs[q].port != port) continue;
-      queues.push_back({.queue = refs[q].queue,
-                        .lcore = plan_.workers[i].lcore.id,
-                        .packets = report.queues[q].packets,
-                        .accounted = report.queues[q].accounted,
-                        .nic_hashed = report.queues[q].nic_hashed});
-    }
-  }
-  std::ranges::sort(queues, {}, &flow::QueueCounters::queue);
-  return queues;
-}
-
 flow::Ledger LiveRun::ledger() const {
   flow::Ledger ledger{.exported = exporter_->loop().counters()};
   ledger.ring_records = exporter_->loop().waiting();
@@ -284,8 +258,10 @@ flow::Ledger LiveRun::ledger() const {
     ledger.flows_high_water += flows.table().flows_high_water();
     ledger.ring_records += flows.ring().count();
   }
+  const auto told = control::read_workers(sources_);  // their last word, which has all of it
   for (const auto& port : ports_.all()) {
-    std::vector<flow::QueueCounters> queues = queues_of(port->facts().port);
+    std::vector<flow::QueueCounters> queues =
+        control::queues_of(port->facts().port, sources_, told);
     uint64_t received = 0;
     for (const flow::QueueCounters& queue : queues)
       received += queue.packets;

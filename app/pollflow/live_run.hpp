@@ -74,7 +74,6 @@ class LiveRun {
   void look_around(uint64_t now_ns);
   void look_at_ports(uint64_t now_ns);
   void look_at_outputs();
-  [[nodiscard]] std::vector<flow::QueueCounters> queues_of(uint16_t port) const;
   void tell(const std::string& sentence);
 
   // Read by every lcore at every turn, and hardly ever written: a cache line of its own.

@@ -7,7 +7,6 @@
 #include <array>
 #include <boost/program_options.hpp>
 #include <cerrno>
-#include <charconv>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -17,29 +16,15 @@
 
 #include "failure.hpp"
 #include "pairs.hpp"
+#include "whole_number.hpp"
 
 namespace po = boost::program_options;
 
 namespace pollflow::app {
 namespace {
 
-// What is wrong with a value, to be put behind the option's name.
-struct BadValue : std::runtime_error {
-  using std::runtime_error::runtime_error;
-};
-
-template <typename Number>
-Number number(std::string_view text, Number min, Number max) {
-  Number value{};
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc{} || end != text.data() + text.size() || value < min || value > max) {
-    throw BadValue(fmt::format("'{}' is not a whole number from {} to {}", text, min, max));
-  }
-  return value;
-}
-
 int64_t seconds_in_ms(const std::string& text) {
-  return number<int64_t>(text, 1, timeout_s_max) * 1000;
+  return checked_number<int64_t>(text, 1, timeout_s_max) * 1000;
 }
 
 exporter::CollectorAddress host_and_port(const std::string& text) {
@@ -57,7 +42,7 @@ exporter::CollectorAddress host_and_port(const std::string& text) {
   }
   if (host.empty()) throw BadValue(fmt::format("'{}' names no host", text));
   try {
-    return {host, fmt::to_string(number<uint16_t>(port, 1, UINT16_MAX))};
+    return {host, fmt::to_string(checked_number<uint16_t>(port, 1, UINT16_MAX))};
   } catch (const BadValue& bad) {
     throw BadValue(fmt::format("port {}", bad.what()));
   }
@@ -67,8 +52,10 @@ void set_ifindex(Options& options, const std::string& text) {
   const size_t equals = text.find('=');
   if (equals == std::string::npos)
     throw BadValue(fmt::format("'{}' is not PORT=INDEX, such as 0=12", text));
-  const auto port = number<uint16_t>(std::string_view(text).substr(0, equals), 0, UINT16_MAX - 1);
-  const auto index = number<uint16_t>(std::string_view(text).substr(equals + 1), 1, UINT16_MAX);
+  const auto port =
+      checked_number<uint16_t>(std::string_view(text).substr(0, equals), 0, UINT16_MAX - 1);
+  const auto index =
+      checked_number<uint16_t>(std::string_view(text).substr(equals + 1), 1, UINT16_MAX);
   if (!options.ifindex.emplace(port, index).second)
     throw BadValue(fmt::format("port {} has one already", port));
 }
@@ -77,8 +64,10 @@ void set_pair(Options& options, const std::string& text) {
   const size_t equals = text.find('=');
   if (equals == std::string::npos)
     throw BadValue(fmt::format("'{}' is not PORT=PORT, such as 0=1", text));
-  const auto one = number<uint16_t>(std::string_view(text).substr(0, equals), 0, UINT16_MAX - 1);
-  const auto other = number<uint16_t>(std::string_view(text).substr(equals + 1), 0, UINT16_MAX - 1);
+  const auto one =
+      checked_number<uint16_t>(std::string_view(text).substr(0, equals), 0, UINT16_MAX - 1);
+  const auto other =
+      checked_number<uint16_t>(std::string_view(text).substr(equals + 1), 0, UINT16_MAX - 1);
   if (one == other)
     throw BadValue(fmt::format("'{}' pairs port {} with itself; give two ports", text, one));
   for (const uint16_t port : {one, other}) {
@@ -146,14 +135,16 @@ constexpr std::array settings = {
             "keep idle flows of more than 4 packets until tables are 3/4 full",
             [](Options& o, const std::string& v) { o.expiry.hold_idle = truth(v); }},
     Setting{"max-flows", "N", "flows held in all tables together (1048576)",
-            [](Options& o, const std::string& v) { o.flows = number(v, flows_min, flows_max); }},
+            [](Options& o, const std::string& v) {
+              o.flows = checked_number(v, flows_min, flows_max);
+            }},
     Setting{"engine-type", "N", "engine type in the v5 header (0)",
             [](Options& o, const std::string& v) {
-              o.assembler.engine_type = number<uint8_t>(v, 0, UINT8_MAX);
+              o.assembler.engine_type = checked_number<uint8_t>(v, 0, UINT8_MAX);
             }},
     Setting{"engine-id", "N", "engine id in the v5 header (0)",
             [](Options& o, const std::string& v) {
-              o.assembler.engine_id = number<uint8_t>(v, 0, UINT8_MAX);
+              o.assembler.engine_id = checked_number<uint8_t>(v, 0, UINT8_MAX);
             }},
     Setting{"ifindex", "PORT=INDEX", "input ifindex of a port (port number + 1)", set_ifindex,
             true},
@@ -163,7 +154,7 @@ constexpr std::array settings = {
             set_pair, true},
     Setting{"export-lcore", "N", "the lcore that exports (the last; of two the main one)",
             [](Options& o, const std::string& v) {
-              o.export_lcore = number<unsigned>(v, 0, RTE_MAX_LCORE - 1);
+              o.export_lcore = checked_number<unsigned>(v, 0, RTE_MAX_LCORE - 1);
             }},
     Setting{"rss-key", "random|HEX", "the NICs' Toeplitz key (random)",
             [](Options& o, const std::string& v) { o.rss_key = rss_key(v); }},
@@ -171,21 +162,21 @@ constexpr std::array settings = {
             [](Options& o, const std::string& v) { o.driver_config = file_name(v); }},
     Setting{"export-delay", "MS", "a partial datagram leaves after MS milliseconds (1000)",
             [](Options& o, const std::string& v) {
-              o.export_delay_ms = number<int64_t>(v, 0, 3'600'000);
+              o.export_delay_ms = checked_number<int64_t>(v, 0, 3'600'000);
             }},
     Setting{"export-rate", "N", "at most N records a second, 0: no limit (0)",
             [](Options& o, const std::string& v) {
-              o.export_rate = number<uint64_t>(v, 0, 1'000'000'000);
+              o.export_rate = checked_number<uint64_t>(v, 0, 1'000'000'000);
             }},
     Setting{"max-records", "N", "at most N records in a datagram, 1 to 30 (30)",
             [](Options& o, const std::string& v) {
-              o.assembler.records_max = number<unsigned>(v, 1, netflow::v5_records_max);
+              o.assembler.records_max = checked_number<unsigned>(v, 1, netflow::v5_records_max);
             }},
     Setting{"hash-seed", "random|N", "the tables' secret (0 with --read, else random)",
             [](Options& o, const std::string& v) {
               o.hash_random = v == "random";
               o.hash_secret.reset();
-              if (!o.hash_random) o.hash_secret = number<uint64_t>(v, 0, UINT64_MAX);
+              if (!o.hash_random) o.hash_secret = checked_number<uint64_t>(v, 0, UINT64_MAX);
             }},
     Setting{"ledger", "FILE", "write the ledger as JSON at exit, - for standard output",
             [](Options& o, const std::string& v) { o.ledger = output_name(v); }},

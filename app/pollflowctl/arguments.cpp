@@ -91,7 +91,7 @@ constexpr std::array settings = {
             [](Arguments& a, const std::string&) { a.version = true; }},
     Setting{"top", "N", "the N first flows only", " show",
             [](Arguments& a, const std::string& v) {
-              a.top = number_in<uint64_t>(v, 1, 1'000'000'000);
+              a.top = checked_number<uint64_t>(v, 1, 1'000'000'000);
             }},
     Setting{"by", "ORDER", "octets, packets or age, most first (octets with --top)", " show",
             [](Arguments& a, const std::string& v) { a.by = order(v); }},

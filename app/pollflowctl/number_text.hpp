@@ -3,25 +3,12 @@
 #include <fmt/format.h>
 
 #include <charconv>
-#include <stdexcept>
 #include <string>
 #include <string_view>
 
+#include "whole_number.hpp"
+
 namespace pollflow::ctl {
-
-// What is wrong with a value, to be put behind the option's or word's name.
-struct BadValue : std::runtime_error {
-  using std::runtime_error::runtime_error;
-};
-
-template <typename Number>
-Number number_in(std::string_view text, Number min, Number max) {
-  Number value{};
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc{} || end != text.data() + text.size() || value < min || value > max)
-    throw BadValue(fmt::format("'{}' is not a whole number from {} to {}", text, min, max));
-  return value;
-}
 
 inline double decimal_in(std::string_view text, double min, double max) {
   double value = 0;

@@ -20,7 +20,7 @@ constexpr int64_t timeout_s_max = INT32_MAX / 1000;  // docs/reference/options.m
 
 int64_t checked(const char* name, const std::string& word, int64_t min, int64_t max) {
   try {
-    return number_in<int64_t>(word, min, max);
+    return checked_number<int64_t>(word, min, max);
   } catch (const BadValue& bad) {
     throw Failure(ExitCode::usage, fmt::format("{}: {}", name, bad.what()));
   }

@@ -3,12 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <chrono>
 #include <limits>
 #include <stdexcept>
 #include <thread>
 #include <tuple>
+
+#include "whole_number.hpp"
 
 namespace pollflow::control {
 namespace {
@@ -19,15 +20,6 @@ using pipeline::Errand;
 // What it shall export has to wait for room in its ring besides.
 constexpr auto list_patience = std::chrono::seconds(5);
 constexpr auto expire_patience = std::chrono::seconds(50);
-
-template <typename Number>
-bool take(std::string_view& text, Number& number) {
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc{}) return false;
-  text.remove_prefix(static_cast<size_t>(end - text.data()));
-  if (!text.empty() && text.front() == ':') text.remove_prefix(1);
-  return true;
-}
 
 // A total order, so that the same flows give the same list.
 bool before(const flow::LiveFlow& a, const flow::LiveFlow& b, FlowOrder order) {
@@ -45,11 +37,14 @@ bool before(const flow::LiveFlow& a, const flow::LiveFlow& b, FlowOrder order) {
 
 Cursor Cursor::parse(std::string_view text) {
   if (text.empty() || text == "0") return {};
-  Cursor cursor;
-  std::string_view rest = text;
-  if (take(rest, cursor.worker) && take(rest, cursor.slot) && take(rest, cursor.began_ms) &&
-      rest.empty() && cursor.began_ms > 0)
-    return cursor;
+  const size_t first = text.find(':');
+  const size_t second = text.find(':', first + 1);
+  if (first != std::string_view::npos && second != std::string_view::npos) {
+    const auto worker = whole_number<size_t>(text.substr(0, first), 0, SIZE_MAX);
+    const auto slot = whole_number<size_t>(text.substr(first + 1, second - first - 1), 0, SIZE_MAX);
+    const auto began_ms = whole_number<int64_t>(text.substr(second + 1), 1, INT64_MAX);
+    if (worker && slot && began_ms) return {*worker, *slot, *began_ms};
+  }
   throw std::invalid_argument(fmt::format(
       "cursor '{}' is none; begin with 0, then give the one that came with the page before", text));
 }

@@ -42,13 +42,12 @@ struct Page {
   std::vector<std::string> paths;
 };
 
-Page page_of(std::span<const flow::LiveFlow> flows, const Sources& sources,
-             const Actions& actions) {
+Page page_of(std::span<const flow::LiveFlow> flows, const Sources& sources) {
   std::vector<packet::FlowKey> keys;
   for (const flow::LiveFlow& flow : flows)
     keys.push_back(flow.key);
   std::vector<flow::Routing> paths(keys.size());
-  actions.resolve(keys, paths);
+  sources.routes->resolve(keys, paths);
   Page page;
   size_t bytes = bytes_besides_flows;
   for (size_t i = 0; i < flows.size(); ++i) {
@@ -83,12 +82,12 @@ FlowOrder order_of(const std::string& name) {
 
 }  // namespace
 
-void reply_flows(FlowDesk& desk, const Sources& sources, const Actions& actions,
-                 const std::string& cursor, const std::string& filter, rte_tel_data* data) {
+void reply_flows(FlowDesk& desk, const Sources& sources, const std::string& cursor,
+                 const std::string& filter, rte_tel_data* data) {
   Cursor at = Cursor::parse(cursor);
   const size_t worker = at.worker;
   const auto flows = desk.list(at, flow::FlowFilter::parse(filter));
-  const Page page = page_of(flows, sources, actions);
+  const Page page = page_of(flows, sources);
   if (page.flows.size() < flows.size()) {  // the next page begins with the first that did not fit
     at.worker = worker;
     at.slot = flows[page.flows.size()].slot;
@@ -96,14 +95,14 @@ void reply_flows(FlowDesk& desk, const Sources& sources, const Actions& actions,
   reply(page, desk.at_end(at) ? "" : at.text(), page.flows.size(), sources, data);
 }
 
-void reply_top(FlowDesk& desk, const Sources& sources, const Actions& actions, uint64_t count,
-               const std::string& order, const std::string& filter, rte_tel_data* data) {
+void reply_top(FlowDesk& desk, const Sources& sources, uint64_t count, const std::string& order,
+               const std::string& filter, rte_tel_data* data) {
   if (count == 0 || count > top_flows_max) {
     throw std::invalid_argument(
         fmt::format("{} flows are not what a reply holds; ask for 1 to {}", count, top_flows_max));
   }
   const auto top = desk.top(count, order_of(order), flow::FlowFilter::parse(filter));
-  reply(page_of(top.flows, sources, actions), "", top.matched, sources, data);
+  reply(page_of(top.flows, sources), "", top.matched, sources, data);
 }
 
 }  // namespace pollflow::control

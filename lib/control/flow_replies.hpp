@@ -3,7 +3,6 @@
 #include <cstdint>
 #include <string>
 
-#include "control/actions.hpp"
 #include "control/flow_desk.hpp"
 
 struct rte_tel_data;
@@ -14,11 +13,11 @@ namespace pollflow::control {
 inline constexpr size_t top_flows_max = 64;
 
 // One page of a snapshot. Throws std::exception with a sentence, as reply_top() does.
-void reply_flows(FlowDesk& desk, const Sources& sources, const Actions& actions,
-                 const std::string& cursor, const std::string& filter, rte_tel_data* data);
+void reply_flows(FlowDesk& desk, const Sources& sources, const std::string& cursor,
+                 const std::string& filter, rte_tel_data* data);
 
 // The `count` first of all live flows by "octets", "packets" or "age".
-void reply_top(FlowDesk& desk, const Sources& sources, const Actions& actions, uint64_t count,
-               const std::string& order, const std::string& filter, rte_tel_data* data);
+void reply_top(FlowDesk& desk, const Sources& sources, uint64_t count, const std::string& order,
+               const std::string& filter, rte_tel_data* data);
 
 }  // namespace pollflow::control

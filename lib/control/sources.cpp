@@ -3,34 +3,23 @@
 #include <rte_cycles.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace pollflow::control {
 namespace {
 
 using pipeline::ExportReport;
 
-flow::PortCounters counters_of(const Sources::Port& port, const Statistics& statistics,
-                               const Sources& sources) {
-  const pipeline::PortReport report = port.report->read();
+flow::PortCounters counters_of(const Sources::Port& port, const pipeline::PortReport& report,
+                               std::vector<flow::QueueCounters> queues) {
   flow::PortCounters counters{.port = port.port,
                               .driver = port.driver,
                               .missed = report.missed,
                               .errored = report.errored,
                               .rx_nombuf = report.rx_nombuf};
-  for (size_t w = 0; w < sources.workers.size(); ++w) {
-    const Sources::Worker& worker = sources.workers[w];
-    for (size_t q = 0; q < worker.queues.size(); ++q) {
-      if (worker.queues[q].port != port.port) continue;
-      const port::QueueReport& queue = statistics.workers[w].report.queues[q];
-      counters.received += queue.packets;
-      counters.queues.push_back({.queue = worker.queues[q].queue,
-                                 .lcore = worker.lcore,
-                                 .packets = queue.packets,
-                                 .accounted = queue.accounted,
-                                 .nic_hashed = queue.nic_hashed});
-    }
-  }
-  std::ranges::sort(counters.queues, {}, &flow::QueueCounters::queue);
+  for (const flow::QueueCounters& queue : queues)
+    counters.received += queue.packets;
+  counters.queues = std::move(queues);
   return counters;
 }
 
@@ -44,6 +33,32 @@ void add_outputs(const Sources& sources, Statistics& statistics) {
 
 }  // namespace
 
+std::vector<WorkerStatistics> read_workers(const Sources& sources) {
+  std::vector<WorkerStatistics> workers;
+  for (const Sources::Worker& worker : sources.workers)
+    workers.push_back({worker.lcore, worker.flows_max, worker.report->read()});
+  return workers;
+}
+
+std::vector<flow::QueueCounters> queues_of(uint16_t port, const Sources& sources,
+                                           std::span<const WorkerStatistics> told) {
+  std::vector<flow::QueueCounters> queues;
+  for (size_t w = 0; w < sources.workers.size(); ++w) {
+    const auto& polled = sources.workers[w].queues;
+    for (size_t q = 0; q < polled.size(); ++q) {
+      if (polled[q].port != port) continue;
+      const port::QueueReport& report = told[w].report.queues[q];
+      queues.push_back({.queue = polled[q].queue,
+                        .lcore = told[w].lcore,
+                        .packets = report.packets,
+                        .accounted = report.accounted,
+                        .nic_hashed = report.nic_hashed});
+    }
+  }
+  std::ranges::sort(queues, {}, &flow::QueueCounters::queue);
+  return queues;
+}
+
 Statistics collect(const Sources& sources) {
   const ExportReport exporter = sources.exporter->read();  // before any worker's
   const int64_t wall_offset_ms = sources.clock->wall_offset_ms();
@@ -53,8 +68,7 @@ Statistics collect(const Sources& sources) {
                         .tsc_hz = rte_get_tsc_hz(),
                         .export_lcore = sources.export_lcore,
                         .routes = sources.routes->about()};
-  for (const Sources::Worker& worker : sources.workers)
-    statistics.workers.push_back({worker.lcore, worker.flows_max, worker.report->read()});
+  statistics.workers = read_workers(sources);
   flow::Ledger& ledger = statistics.ledger;
   ledger.at_rest = false;
   ledger.exported = exporter.counters;
@@ -67,9 +81,10 @@ Statistics collect(const Sources& sources) {
   }
   ledger.ring_records = in_rings + exporter.waiting;
   for (const Sources::Port& port : sources.ports) {
-    ledger.ports.push_back(counters_of(port, statistics, sources));
-    statistics.ports.push_back(
-        {.name = port.name, .ifindex = port.ifindex, .link = port.report->read().link});
+    const pipeline::PortReport report = port.report->read();
+    ledger.ports.push_back(
+        counters_of(port, report, queues_of(port.port, sources, statistics.workers)));
+    statistics.ports.push_back({.name = port.name, .ifindex = port.ifindex, .link = report.link});
   }
   add_outputs(sources, statistics);
   return statistics;

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -17,14 +18,10 @@ namespace pollflow::control {
 // What control threads may look at, and whom they may ask, while a live run goes on. What is
 // pointed at outlives it.
 struct Sources {
-  struct Queue {
-    uint16_t port;
-    uint16_t queue;
-  };
   struct Worker {
     unsigned lcore;
     size_t flows_max;
-    std::vector<Queue> queues;  // in the order of the report's
+    std::vector<port::QueueRef> queues;  // in the order of the report's
     const pipeline::Published<pipeline::WorkerReport>* report;
     pipeline::Errand* errand;
   };
@@ -56,5 +53,11 @@ struct Sources {
 // One consistent account of the run, from what its lcores have told, some milliseconds old. Waits
 // for nobody and disturbs nobody.
 Statistics collect(const Sources& sources);
+
+// What each worker told last.
+std::vector<WorkerStatistics> read_workers(const Sources& sources);
+// The queues of a port, in their order, as `told` has them.
+std::vector<flow::QueueCounters> queues_of(uint16_t port, const Sources& sources,
+                                           std::span<const WorkerStatistics> told);
 
 }  // namespace pollflow::control

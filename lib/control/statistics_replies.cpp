@@ -126,8 +126,8 @@ void reply_worker(const Statistics& statistics, const Sources& sources, uint64_t
   reply.add("ring_records_max", pipeline::ExpiryRing::records_max);
   reply.add("cycles_busy", report.cycles_busy);
   reply.add("cycles", report.cycles);
-  reply.add("queue_ports", column(found->queues, &Sources::Queue::port));
-  reply.add("queue_ids", column(found->queues, &Sources::Queue::queue));
+  reply.add("queue_ports", column(found->queues, &port::QueueRef::port));
+  reply.add("queue_ids", column(found->queues, &port::QueueRef::queue));
   reply.add("queue_packets", column(std::span(report.queues).first(found->queues.size()),
                                     &port::QueueReport::packets));
 }

@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <charconv>
 #include <exception>
 #include <memory>
 #include <mutex>
@@ -19,6 +18,7 @@
 #include "control/log_level.hpp"
 #include "control/reply.hpp"
 #include "control/statistics_replies.hpp"
+#include "whole_number.hpp"
 
 namespace pollflow::control {
 namespace {
@@ -44,9 +44,7 @@ std::string take_word(std::string& parameters) {
 }
 
 uint64_t number(const std::string& word, std::string_view what) {
-  uint64_t value = 0;
-  const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), value);
-  if (!word.empty() && error == std::errc{} && end == word.data() + word.size()) return value;
+  if (const auto value = whole_number<uint64_t>(word, 0, UINT64_MAX)) return *value;
   throw std::invalid_argument(fmt::format("'{}' is no {}; give a number", word, what));
 }
 
@@ -68,7 +66,7 @@ void timeouts(Desk& at, std::string& parameters, rte_tel_data* data) {
   reply_timeouts(at.actions.rules(), data);
 }
 
-void reply_routes(const RoutesInForce& routes, rte_tel_data* data) {
+void reply_routes(const route::LiveTable::About& routes, rte_tel_data* data) {
   Reply reply(data);
   reply.add("source", routes.source);
   reply.add("routes", routes.routes);
@@ -108,14 +106,14 @@ constexpr std::array commands = {
             [](Desk& at, std::string& parameters, rte_tel_data* data) {
               const std::scoped_lock lock(at.flows_mutex);
               const std::string cursor = take_word(parameters);
-              reply_flows(at.flows, at.sources, at.actions, cursor, parameters, data);
+              reply_flows(at.flows, at.sources, cursor, parameters, data);
             }},
     Command{"/pollflow/top", "First live flows. Parameters: int N, octets|packets|age, filter",
             [](Desk& at, std::string& parameters, rte_tel_data* data) {
               const uint64_t count = number(take_word(parameters), "number of flows");
               const std::string order = take_word(parameters);
               const std::scoped_lock lock(at.flows_mutex);
-              reply_top(at.flows, at.sources, at.actions, count, order, parameters, data);
+              reply_top(at.flows, at.sources, count, order, parameters, data);
             }},
     Command{"/pollflow/expire", "Exports live flows now. Parameters: filter (none: all)",
             [](Desk& at, std::string& parameters, rte_tel_data* data) {
@@ -128,12 +126,12 @@ constexpr std::array commands = {
             timeouts},
     Command{"/pollflow/routes", "The prefix table in force. Takes no parameters",
             [](Desk& at, std::string&, rte_tel_data* data) {
-              reply_routes(at.actions.routes(), data);
+              reply_routes(at.sources.routes->about(), data);
             }},
     Command{"/pollflow/routes/reload", "Reads the prefix table anew. Takes no parameters",
             [](Desk& at, std::string&, rte_tel_data* data) {
               at.actions.reload_routes();
-              const RoutesInForce routes = at.actions.routes();
+              const auto routes = at.sources.routes->about();
               at.actions.tell(fmt::format("{} routes are in force by command", routes.routes));
               reply_routes(routes, data);
             }},

@@ -4,11 +4,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
+
+#include "whole_number.hpp"
 
 namespace pollflow::flow {
 namespace {
@@ -39,9 +40,7 @@ std::vector<std::string> words_of(std::string_view text) {
 }
 
 uint32_t number(const std::string& word, uint32_t max, std::string_view what) {
-  uint32_t value = 0;
-  const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), value);
-  if (error == std::errc{} && end == word.data() + word.size() && value <= max) return value;
+  if (const auto value = whole_number<uint32_t>(word, 0, max)) return *value;
   throw std::invalid_argument(
       fmt::format("filter: '{}' is no {}; give a number from 0 to {}", word, what, max));
 }

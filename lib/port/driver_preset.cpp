@@ -7,7 +7,6 @@
 #include <array>
 #include <boost/program_options.hpp>
 #include <cerrno>
-#include <charconv>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -20,6 +19,7 @@
 #include "built_in_presets.hpp"
 #include "failure.hpp"
 #include "port/burst.hpp"
+#include "whole_number.hpp"
 
 namespace po = boost::program_options;
 
@@ -45,18 +45,6 @@ constexpr std::array rss_type_table = {NamedBit{"ipv4", RTE_ETH_RSS_IPV4},
 
 constexpr std::array offload_table = {NamedBit{"rss-hash", RTE_ETH_RX_OFFLOAD_RSS_HASH},
                                       NamedBit{"scatter", RTE_ETH_RX_OFFLOAD_SCATTER}};
-
-struct BadValue : std::runtime_error {
-  using std::runtime_error::runtime_error;
-};
-
-uint16_t number(const std::string& text, uint16_t min, uint16_t max) {
-  uint16_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc{} || end != text.data() + text.size() || value < min || value > max)
-    throw BadValue(fmt::format("'{}' is not a whole number from {} to {}", text, min, max));
-  return value;
-}
 
 bool yes(const std::string& text) {
   if (text == "yes") return true;
@@ -96,11 +84,17 @@ struct Key {
 
 constexpr std::array keys = {
     Key{"rx-descriptors",
-        [](DriverPreset& p, const std::string& v) { p.rx_descriptors = number(v, 32, 32768); }},
+        [](DriverPreset& p, const std::string& v) {
+          p.rx_descriptors = checked_number<uint16_t>(v, 32, 32768);
+        }},
     Key{"buffers-per-descriptor",
-        [](DriverPreset& p, const std::string& v) { p.buffers_per_descriptor = number(v, 1, 4); }},
+        [](DriverPreset& p, const std::string& v) {
+          p.buffers_per_descriptor = checked_number<uint16_t>(v, 1, 4);
+        }},
     Key{"burst",
-        [](DriverPreset& p, const std::string& v) { p.burst = number(v, 8, burst_packets_max); }},
+        [](DriverPreset& p, const std::string& v) {
+          p.burst = checked_number<uint16_t>(v, 8, burst_packets_max);
+        }},
     Key{"queues", [](DriverPreset& p, const std::string& v) { p.queues = queue_policy(v); }},
     Key{"rss-types",
         [](DriverPreset& p, const std::string& v) { p.rss_types = bits(v, rss_type_table); }},
@@ -108,7 +102,8 @@ constexpr std::array keys = {
         [](DriverPreset& p, const std::string& v) { p.offloads = bits(v, offload_table); }},
     Key{"mtu",
         [](DriverPreset& p, const std::string& v) {
-          p.mtu = v == "keep" ? std::nullopt : std::optional(number(v, 68, 16384));
+          p.mtu =
+              v == "keep" ? std::nullopt : std::optional(checked_number<uint16_t>(v, 68, 16384));
         }},
     Key{"promiscuous", [](DriverPreset& p, const std::string& v) { p.promiscuous = yes(v); }},
     Key{"reta", [](DriverPreset& p, const std::string& v) { p.reta = yes(v); }},

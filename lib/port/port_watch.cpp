@@ -47,16 +47,16 @@ void PortWatch::look_at_link(uint64_t monotonic_ns) {
 }
 
 void PortWatch::look_for_loss() {
-  const flow::PortCounters counters = port_.counters(UINT64_MAX);
-  if (counters.missed > 0) {
+  counters_ = port_.counters(UINT64_MAX);
+  if (counters_.missed > 0) {
     tell_once(missing,
               fmt::format("the device misses packets ({} so far): workers do not keep up; give EAL "
                           "more lcores, or the queues more descriptors",
-                          counters.missed));
+                          counters_.missed));
   }
-  if (counters.rx_nombuf > 0) {
+  if (counters_.rx_nombuf > 0) {
     tell_once(no_buffers,
-              fmt::format("{} times the device had no packet buffer to fill", counters.rx_nombuf));
+              fmt::format("{} times the device had no packet buffer to fill", counters_.rx_nombuf));
   }
 }
 

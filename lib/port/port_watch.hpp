@@ -22,6 +22,9 @@ class PortWatch {
   // a link has been waited for.
   std::vector<std::string> look(std::span<const QueueReport> queues, uint64_t monotonic_ns);
 
+  // What the device counted at the latest look. Device and queues are not at rest then, so what is
+  // between them is not undelivered.
+  [[nodiscard]] const flow::PortCounters& counters() const noexcept { return counters_; }
   // Nothing before the first look that found out; false for a device that is gone.
   [[nodiscard]] std::optional<bool> link_up() const noexcept { return link_up_; }
 
@@ -37,6 +40,7 @@ class PortWatch {
 
   NicPort& port_;
   std::vector<std::string> news_;
+  flow::PortCounters counters_;
   uint64_t began_ns_ = 0;
   std::optional<bool> link_up_;
   uint32_t link_events_ = 0;

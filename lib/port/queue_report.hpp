@@ -4,6 +4,12 @@
 
 namespace pollflow::port {
 
+struct QueueRef {
+  uint16_t port;
+  uint16_t queue;
+  bool operator==(const QueueRef&) const = default;
+};
+
 // What a receive queue has handed to the worker that polls it, in packets.
 struct QueueReport {
   uint64_t packets = 0;

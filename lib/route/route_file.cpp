@@ -9,12 +9,12 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <charconv>
 #include <cstring>
 #include <optional>
 #include <string_view>
 
 #include "failure.hpp"
+#include "whole_number.hpp"
 
 namespace pollflow::route {
 namespace {
@@ -78,9 +78,7 @@ std::string shown(std::string_view field) {
 
 template <typename Number>
 Number number(std::string_view text, std::string_view what, Number max) {
-  Number value{};
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error == std::errc{} && end == text.data() + text.size() && value <= max) return value;
+  if (const auto value = whole_number(text, Number{0}, max)) return *value;
   throw BadLine(fmt::format("{} '{}' is not a whole number from 0 to {}", what, shown(text), max));
 }
 

@@ -208,44 +208,33 @@ class CommandsTest(ControlTest):
             live.wait_for("timeouts are 1 and 600 s by command")
             self.assert_done(live.stop())
 
+    def assert_stops_while_asked(self, live, ask, askers, seconds):
+        """pollflow ends within so long, while so many threads go on asking until it is gone."""
+        def ask_until_gone():
+            with contextlib.suppress(OSError, ValueError, TypeError):     # a sentence, or nobody there
+                while True:
+                    ask()
+
+        threads = [threading.Thread(target=ask_until_gone) for _ in range(askers)]
+        for thread in threads:
+            thread.start()
+        began = time.monotonic()
+        outcome = live.stop()
+        took = time.monotonic() - began
+        for thread in threads:
+            thread.join()
+        self.assert_done(outcome)
+        self.assertLess(took, seconds)
+
     def test_a_stop_is_not_held_up_by_those_who_go_on_asking(self):
         with Controlled([*FOUR_LCORES, *self.many_flows(10)], self.outputs()) as live:
-            def ask_until_gone():
-                with contextlib.suppress(OSError, ValueError), contextlib.closing(live.connect()) as at:
-                    while True:
-                        live.ask("/pollflow/info", at)
-
-            askers = [threading.Thread(target=ask_until_gone) for _ in range(8)]
-            for asker in askers:
-                asker.start()
-            began = time.monotonic()
-            outcome = live.stop()
-            took = time.monotonic() - began
-            for asker in askers:
-                asker.join()
-        self.assert_done(outcome)
-        self.assertLess(took, 15)
+            self.assert_stops_while_asked(live, lambda: live.ask("/pollflow/info"), askers=8, seconds=15)
 
     def test_a_stop_in_the_middle_of_commands_waits_for_none_of_them(self):
         with Controlled([*FOUR_LCORES, *self.many_flows(200_000)],
                         [*self.outputs(), "--inactive-timeout", 600]) as live:
             self.wait_for_flows(live, 200_000)
-
-            def page_until_gone():
-                with contextlib.suppress(OSError, ValueError, TypeError):     # a sentence, or nobody there
-                    while True:
-                        collections.deque(live.pages(), maxlen=0)
-
-            readers = [threading.Thread(target=page_until_gone) for _ in range(3)]
-            for reader in readers:
-                reader.start()
-            began = time.monotonic()
-            outcome = live.stop()
-            took = time.monotonic() - began
-            for reader in readers:
-                reader.join()
-        self.assert_done(outcome)
-        self.assertLess(took, 20)
+            self.assert_stops_while_asked(live, lambda: collections.deque(live.pages(), maxlen=0), askers=3, seconds=20)
 
 
 class ClientTest(ControlTest):
