@@ -60,6 +60,7 @@ bool Lane::poll() {
   bool any = false;
   for (size_t i = 0; i < queues_.size(); ++i)
     any |= poll(queues_[i], now_.queues[i]);
+  if (!any) flows_.worker().settle();
   flows_.tell_progress();
   return any;
 }
@@ -112,6 +113,7 @@ void Lane::count_cycles(bool busy) noexcept {
 }
 
 void Lane::tell() noexcept {
+  flows_.worker().settle();
   const flow::FlowTable& table = flows_.table();
   const uint64_t tsc = rte_rdtsc();
   now_.counters = flows_.worker().counters();

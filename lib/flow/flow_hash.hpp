@@ -1,7 +1,6 @@
 #pragma once
 
 #include <array>
-#include <bit>
 #include <cstdint>
 
 #include "packet/flow_key.hpp"
@@ -23,14 +22,17 @@ class FlowHash {
   // and TOS, and outside TCP and UDP the ports, and under a symmetric key it takes 65,536 values
   // only. So it is spread over 64 bits and added to the key; each half is masked with a secret.
   uint64_t operator()(const packet::FlowKey& key, uint32_t rss) const noexcept {
-    const auto [low, high] = std::bit_cast<std::array<uint64_t, 2>>(key);
+    const auto [low, high] = key.words();
     return fold(low ^ words_[0] ^ rss * odd_constant, high ^ words_[1]);
   }
 
+  // What stands in for the RSS hash where there is none.
+  uint32_t in_place_of_rss(const packet::FlowKey& key) const noexcept {
+    const auto [low, high] = key.words();
+    return static_cast<uint32_t>(fold(low ^ words_[2], high ^ words_[3]));
+  }
   uint64_t operator()(const packet::FlowKey& key) const noexcept {
-    const auto [low, high] = std::bit_cast<std::array<uint64_t, 2>>(key);
-    const uint64_t folded = fold(low ^ words_[0], high ^ words_[1]);
-    return fold(folded ^ words_[2], words_[3] | 1);
+    return (*this)(key, in_place_of_rss(key));
   }
 
  private:

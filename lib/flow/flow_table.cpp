@@ -1,19 +1,15 @@
 #include "flow/flow_table.hpp"
 
 #include <algorithm>
-#include <bit>
 #include <limits>
-#include <tuple>
 
 namespace pollflow::flow {
 namespace {
 
 constexpr int64_t always_open = std::numeric_limits<int64_t>::min();
 
-// Maps 32 random bits evenly onto 0 .. count - 1 (Lemire's multiply-shift).
-size_t reduce(uint32_t bits, size_t count) noexcept {
-  return static_cast<size_t>(uint64_t{bits} * count >> 32);
-}
+// A first bucket with at least this many free slots takes a new flow without a look at the second.
+constexpr int roomy = 5;
 
 }  // namespace
 
@@ -38,146 +34,144 @@ FlowTable::FlowTable(const Options& options, std::span<std::byte> memory) noexce
       rules_(options.rules),
       ruled_since_ms_(always_open),
       hash_(options.hash_secret) {
-  const size_t buckets = buckets_for(options.flows_max);
-  auto* entries = reinterpret_cast<Entry*>(memory.data());
-  entries_ = {entries, buckets * TagBucket::slots};
-  buckets_ = {reinterpret_cast<TagBucket*>(entries + entries_.size()), buckets};
-  quiet_ms_ = {reinterpret_cast<int64_t*>(buckets_.data() + buckets), blocks_for(buckets)};
+  bucket_count_ = buckets_for(options.flows_max);
+  entries_ = reinterpret_cast<Entry*>(memory.data());
+  buckets_ = reinterpret_cast<TagBucket*>(entries_ + slot_count());
+  quiet_ms_ = {reinterpret_cast<int64_t*>(buckets_ + bucket_count_), blocks_for(bucket_count_)};
   reopen_blocks();
 }
 
-FlowTable::Place FlowTable::place_of(uint64_t hash) const noexcept {
-  const size_t count = buckets_.size();
-  const size_t first = reduce(static_cast<uint32_t>(hash >> 32), count);
-  // Never the first one again: a distance of 1 .. count - 1 from it.
-  size_t second = first + 1 + reduce(static_cast<uint32_t>(hash), count - 1);
-  if (second >= count) second -= count;
-  const auto tag = static_cast<uint16_t>(hash);
-  return {first, second, tag == 0 ? uint16_t{1} : tag};
+// Never the first one again: a distance of 1 .. count - 1 from it.
+size_t FlowTable::second_of(const Arrival& arrival) const noexcept {
+  const size_t second = arrival.first + 1 + reduce(arrival.rest, bucket_count_ - 1);
+  return second < bucket_count_ ? second : second - bucket_count_;
 }
 
-void FlowTable::prefetch_tags(uint64_t hash) const noexcept {
-  __builtin_prefetch(&buckets_[place_of(hash).first]);
-}
-
-void FlowTable::prefetch_entry(uint64_t hash) const noexcept {
-  const Place place = place_of(hash);
-  size_t bucket = place.first;
-  uint32_t wanted = buckets_[bucket].matches(place.tag);
-  if (wanted == 0) {
-    wanted = buckets_[place.second].matches(place.tag);
-    if (wanted != 0) bucket = place.second;
+// The flow is not in its first bucket: in its second, or it is new and will take a free slot or the
+// slot of a flow that is evicted.
+uint32_t FlowTable::guess_elsewhere(const Arrival& arrival) const noexcept {
+  const TagBucket& bucket = buckets_[arrival.first];
+  if (bucket.away != 0) {
+    const size_t second = second_of(arrival);
+    const uint32_t found = buckets_[second].matches(tag_of(arrival));
+    if (found != 0) return slot_at(second, found);
   }
-  if (wanted == 0) wanted = buckets_[bucket].free_slots();
-  if (wanted != 0) {
-    __builtin_prefetch(&entries_[bucket * TagBucket::slots + std::countr_zero(wanted)], 1);
-  }
+  if (bucket.free() == 0 || flows_ == flows_max_) return next_to_evict(arrival.first);
+  return slot_at(arrival.first, bucket.free());
 }
 
-FlowTable::Entry* FlowTable::find_in(size_t bucket, uint16_t tag,
-                                     const packet::FlowKey& key) const noexcept {
-  for (uint32_t found = buckets_[bucket].matches(tag); found != 0; found &= found - 1) {
-    Entry& entry = entries_[bucket * TagBucket::slots + std::countr_zero(found)];
-    if (entry.key == key) return &entry;
+FlowTable::Entry* FlowTable::find_in(size_t bucket, const Arrival& arrival) const noexcept {
+  for (uint32_t found = buckets_[bucket].matches(tag_of(arrival)); found != 0; found &= found - 1) {
+    Entry& entry = entries_[slot_at(bucket, found)];
+    if (entry.key == arrival.packet.key) return &entry;
   }
   return nullptr;
 }
 
-FlowTable::Entry* FlowTable::find(const packet::FlowKey& key, const Place& place) noexcept {
-  Entry* entry = find_in(place.first, place.tag, key);
-  if (entry != nullptr) return entry;
-  ++second_looks_;
-  return find_in(place.second, place.tag, key);
+// Where the guess was wrong, or the flow is new.
+void FlowTable::search(const Arrival& arrival, RecordBatch& out) noexcept {
+  Entry* entry = find_in(arrival.first, arrival);
+  if (entry == nullptr && buckets_[arrival.first].away != 0) {
+    ++second_looks_;
+    entry = find_in(second_of(arrival), arrival);
+  }
+  if (entry == nullptr) return insert(arrival, out);
+  meet(*entry, arrival, out);
 }
 
 Deadline FlowTable::deadline_under(bool pressure, const Entry& entry) const noexcept {
   return deadline(entry.first_ms, entry.last_ms, entry.packets, rules_, pressure);
 }
 
-void FlowTable::update(const packet::Packet& packet, uint64_t hash, int64_t now_ms,
-                       RecordBatch& out) noexcept {
-  const Place place = place_of(hash);
-  Entry* entry = find(packet.key, place);
-  if (entry != nullptr) {
-    const Deadline due = deadline_of(*entry);
-    if (!due.passed(now_ms) || out.full()) return count(*entry, packet, now_ms, out);
-    leave(*entry, due, now_ms, out);
+// The same at leisure: a packet meets the deadlines of its flow, then is counted, then may end it.
+void FlowTable::meet(Entry& entry, const Arrival& arrival, RecordBatch& out) noexcept {
+  const Deadline due = deadline_of(entry);
+  if (due.passed(arrival.at_ms) && !out.full()) {
+    leave(entry, due, arrival.at_ms, out);
+    return search(arrival, out);
   }
-  insert(packet, place, now_ms, out);
+  entry.first_ms = std::min(entry.first_ms, arrival.at_ms);
+  entry.last_ms = std::max(entry.last_ms, arrival.at_ms);
+  entry.octets += arrival.packet.octets;
+  entry.tcp_flags |= arrival.packet.tcp_flags;
+  ++entry.packets;
+  end_if_over(entry, arrival, out);
 }
 
-void FlowTable::count(Entry& entry, const packet::Packet& packet, int64_t now_ms,
-                      RecordBatch& out) noexcept {
-  entry.first_ms = std::min(entry.first_ms, now_ms);
-  entry.last_ms = std::max(entry.last_ms, now_ms);
-  ++entry.packets;
-  entry.octets += packet.octets;
-  entry.tcp_flags |= packet.tcp_flags;
-  live_.add(packet.octets);
-  if ((packet.tcp_flags & (tcp_fin | tcp_rst)) != 0 && !out.full()) {
-    leave(entry, {now_ms, EndReason::end}, now_ms, out);
+// After a packet was counted.
+void FlowTable::end_if_over(Entry& entry, const Arrival& arrival, RecordBatch& out) noexcept {
+  const bool ends = (arrival.packet.tcp_flags & (tcp_fin | tcp_rst)) != 0;
+  if (ends && !out.full()) {
+    leave(entry, {arrival.at_ms, EndReason::end}, arrival.at_ms, out);
   } else if (entry.octets >= octets_overflow) {
     // The one flow that cannot stay and be tried again: its next packet could wrap the counter.
-    leave_or_lose(entry, {now_ms, EndReason::overflow}, now_ms, out);
+    leave_or_lose(entry, {arrival.at_ms, EndReason::overflow}, arrival.at_ms, out);
   }
 }
 
-void FlowTable::insert(const packet::Packet& packet, const Place& place, int64_t now_ms,
-                       RecordBatch& out) noexcept {
-  // A first bucket with this much room takes the flow without a look at the second.
-  constexpr int roomy = 8;
-  uint32_t free = buckets_[place.first].free_slots();
-  size_t bucket = place.first;
-  if (std::popcount(free) < roomy) {
-    const uint32_t other = buckets_[place.second].free_slots();
-    if (std::popcount(other) > std::popcount(free)) {
-      free = other;
-      bucket = place.second;
-    }
-  }
+// The first bucket while it is roomy, then the emptier one; the first when both are full.
+size_t FlowTable::bucket_for(const Arrival& arrival) const noexcept {
+  const int room = buckets_[arrival.first].room();
+  if (room >= roomy) return arrival.first;
+  const size_t second = second_of(arrival);
+  return buckets_[second].room() > room ? second : arrival.first;
+}
+
+void FlowTable::insert(const Arrival& arrival, RecordBatch& out) noexcept {
+  const size_t bucket = flows_ < flows_max_ ? bucket_for(arrival) : arrival.first;
+  uint32_t free = buckets_[bucket].free();
   if (free == 0 || flows_ == flows_max_) {
-    evict_from(place, now_ms, out);
-    return insert(packet, place, now_ms, out);
+    const uint32_t freed = evict_from(bucket, arrival.at_ms, out);
+    // Its slot, whose line is there now; unless the bucket was empty and another one gave way.
+    if (freed / TagBucket::slots == bucket) free = 1U << freed % TagBucket::slots;
   }
-  const size_t slot = std::countr_zero(free);
-  buckets_[bucket].tags[slot] = place.tag;
-  entries_[bucket * TagBucket::slots + slot] = Entry{.key = packet.key,
-                                                     .first_ms = now_ms,
-                                                     .last_ms = now_ms,
-                                                     .packets = 1,
-                                                     .octets = packet.octets,
-                                                     .tcp_flags = packet.tcp_flags};
-  live_.add(packet.octets);
+  const uint32_t slot = slot_at(bucket, free);
+  buckets_[bucket].put(slot % TagBucket::slots, tag_of(arrival));
+  if (bucket != arrival.first) ++buckets_[arrival.first].away;
+  entries_[slot] = Entry{.key = arrival.packet.key,
+                         .first_ms = arrival.at_ms,
+                         .last_ms = arrival.at_ms,
+                         .packets = 1,
+                         .octets = arrival.packet.octets,
+                         .first = arrival.first,
+                         .tcp_flags = arrival.packet.tcp_flags};
   flows_high_water_ = std::max(flows_high_water_, ++flows_);
 }
 
-// Makes room for a flow: one slot of its first bucket, or, with flows_max held and that bucket
-// empty (only in very small tables), of the next bucket that holds any.
-void FlowTable::evict_from(const Place& place, int64_t now_ms, RecordBatch& out) noexcept {
-  constexpr uint32_t all_free = (1U << TagBucket::slots) - 1;
-  size_t bucket = place.first;
-  while (buckets_[bucket].free_slots() == all_free)
-    bucket = (bucket + 1) % buckets_.size();
-  Entry& entry = least_useful(bucket, now_ms);
+// With flows_max held by few buckets (only in very small tables) the next that holds any. Answers
+// which slot is free now.
+uint32_t FlowTable::evict_from(size_t bucket, int64_t now_ms, RecordBatch& out) noexcept {
+  while (buckets_[bucket].used == 0)
+    bucket = (bucket + 1) % bucket_count_;
+  const uint32_t slot = choose_to_evict(bucket);
+  Entry& entry = entries_[slot];
   const Deadline due = deadline_of(entry);
   leave_or_lose(entry, due.passed(now_ms) ? due : Deadline{now_ms, EndReason::evicted}, now_ms,
                 out);
+  return slot;
 }
 
-// The first in this order: over anyway, small, longest without a packet. Scans of one-packet flows
-// so push out each other, not the flows that carry the traffic.
-FlowTable::Entry& FlowTable::least_useful(size_t bucket, int64_t now_ms) const noexcept {
-  const auto usefulness = [&](const Entry& entry) {
-    return std::tuple(!deadline_of(entry).passed(now_ms), entry.packets > small_packets_max,
-                      entry.last_ms);
-  };
-  Entry* least = nullptr;
-  for (size_t slot = 0; slot < TagBucket::slots; ++slot) {
-    if (buckets_[bucket].tags[slot] == 0) continue;
-    Entry& entry = entries_[bucket * TagBucket::slots + slot];
-    if (least == nullptr || usefulness(entry) < usefulness(*least)) least = &entry;
+// The next in turn of those not known to be big, of all when all are known to be. No entry is read.
+uint32_t FlowTable::next_to_evict(size_t bucket) const noexcept {
+  const TagBucket& tags = buckets_[bucket];
+  const uint32_t small = tags.used & ~tags.big;
+  const uint32_t from = small != 0 ? small : tags.used;
+  const uint32_t behind = from & ~0U << tags.turn;
+  return slot_at(bucket, behind != 0 ? behind : from);
+}
+
+// Small flows in turn; big ones in turn when there are no small ones. So scans of one-packet flows
+// push out each other, not the flows that carry the traffic. That a flow has become big is noted
+// only here, when its turn comes: once for each flow, not for each packet.
+uint32_t FlowTable::choose_to_evict(size_t bucket) noexcept {
+  TagBucket& tags = buckets_[bucket];
+  for (;;) {
+    const uint32_t slot = next_to_evict(bucket);
+    const uint32_t bit = 1U << slot % TagBucket::slots;
+    tags.turn = static_cast<uint8_t>((slot + 1) % TagBucket::slots);
+    if ((tags.big & bit) != 0 || entries_[slot].packets <= small_packets_max) return slot;
+    tags.big |= bit;
   }
-  return *least;
 }
 
 void FlowTable::leave(Entry& entry, const Deadline& why, int64_t now_ms,
@@ -203,9 +197,12 @@ void FlowTable::leave_or_lose(Entry& entry, const Deadline& why, int64_t now_ms,
 }
 
 void FlowTable::free_slot(Entry& entry) noexcept {
-  const auto slot = static_cast<size_t>(&entry - entries_.data());
-  buckets_[slot / TagBucket::slots].tags[slot % TagBucket::slots] = 0;
+  const auto slot = static_cast<uint32_t>(&entry - entries_);
+  TagBucket& bucket = buckets_[slot / TagBucket::slots];
+  bucket.take(slot % TagBucket::slots);
+  if (&bucket != &buckets_[entry.first]) --buckets_[entry.first].away;
   live_ = live_ - Tally{entry.packets, entry.octets};
+  entry.packets = 0;
   --flows_;
 }
 
@@ -219,7 +216,7 @@ void FlowTable::set_rules(const ExpiryRules& rules, int64_t now_ms) noexcept {
   reopen_blocks();
 }
 
-void FlowTable::sweep(int64_t now_ms, RecordBatch& out) noexcept {
+bool FlowTable::sweep(int64_t now_ms, RecordBatch& out) noexcept {
   // What a block was promised to be quiet until is void when time steps back, or when --hold-idle
   // stops holding. A step back of less than a pass only delays a block by as much.
   const bool stepped_back = now_ms + pass_ms < pass_began_ms_;
@@ -227,32 +224,33 @@ void FlowTable::sweep(int64_t now_ms, RecordBatch& out) noexcept {
   if (stepped_back || pressure_rose) reopen_blocks();
   if (stepped_back) pass_began_ms_ = now_ms;
   if (pressure_rose) ruled_since_ms_ = now_ms;
-  sweep_blocks_due(now_ms, out);
+  const bool done = sweep_blocks_due(now_ms, out);
   // As it is now, not as it was: flows that left may have ended it, and it may rise again.
   swept_under_pressure_ = pressure();
+  return done;
 }
 
-void FlowTable::sweep_blocks_due(int64_t now_ms, RecordBatch& out) noexcept {
+bool FlowTable::sweep_blocks_due(int64_t now_ms, RecordBatch& out) noexcept {
   const int64_t elapsed_ms = std::clamp<int64_t>(now_ms - pass_began_ms_, 0, pass_ms);
   const size_t due = quiet_ms_.size() * static_cast<size_t>(elapsed_ms) / pass_ms;
   for (; sweep_block_ < due; ++sweep_block_) {
-    if (now_ms > quiet_ms_[sweep_block_] && !sweep_block(sweep_block_, now_ms, out)) return;
+    if (now_ms > quiet_ms_[sweep_block_] && !sweep_block(sweep_block_, now_ms, out)) return false;
   }
   if (sweep_block_ == quiet_ms_.size()) {
     sweep_block_ = 0;
     pass_began_ms_ = now_ms;
   }
+  return true;
 }
 
 // False, and to be visited again, when a flow could not leave.
 bool FlowTable::sweep_block(size_t block, int64_t now_ms, RecordBatch& out) noexcept {
   int64_t quiet_ms = now_ms + std::min(rules_.inactive_timeout_ms, rules_.active_timeout_ms);
   const size_t first = block * buckets_per_block;
-  const size_t end = std::min(first + buckets_per_block, buckets_.size());
+  const size_t end = std::min(first + buckets_per_block, bucket_count_);
   for (size_t bucket = first; bucket < end; ++bucket) {
-    constexpr uint32_t all = (1U << TagBucket::slots) - 1;
-    for (uint32_t used = ~buckets_[bucket].free_slots() & all; used != 0; used &= used - 1) {
-      Entry& entry = entries_[bucket * TagBucket::slots + std::countr_zero(used)];
+    for (uint32_t used = buckets_[bucket].used; used != 0; used &= used - 1) {
+      Entry& entry = entries_[slot_at(bucket, used)];
       const Deadline due = deadline_of(entry);
       if (due.passed(now_ms)) {
         if (out.full()) return false;
@@ -268,9 +266,8 @@ bool FlowTable::sweep_block(size_t block, int64_t now_ms, RecordBatch& out) noex
 
 bool FlowTable::flush(int64_t now_ms, RecordBatch& out) noexcept {
   if (flush_slot_ == 0) flush_pressure_ = pressure();
-  for (; flush_slot_ < entries_.size(); ++flush_slot_) {
-    if (buckets_[flush_slot_ / TagBucket::slots].tags[flush_slot_ % TagBucket::slots] == 0)
-      continue;
+  for (; flush_slot_ < slot_count(); ++flush_slot_) {
+    if (!is_used(flush_slot_)) continue;
     if (out.full()) return false;
     Entry& entry = entries_[flush_slot_];
     const Deadline due = deadline_under(flush_pressure_, entry);
@@ -282,10 +279,10 @@ bool FlowTable::flush(int64_t now_ms, RecordBatch& out) noexcept {
 
 template <typename Meet>
 void FlowTable::step(FlowWalk& walk, Meet meet) const noexcept {
-  const size_t end = std::min(walk.slot + FlowWalk::slots_a_step, entries_.size());
+  const size_t end = std::min(walk.slot + FlowWalk::slots_a_step, slot_count());
   for (size_t looked_at = 0; walk.slot < end; ++walk.slot) {
     const size_t slot = walk.slot;
-    if (buckets_[slot / TagBucket::slots].tags[slot % TagBucket::slots] == 0) continue;
+    if (!is_used(slot)) continue;
     if (looked_at++ == FlowWalk::flows_a_step) return;
     Entry& entry = entries_[slot];
     const bool meant = entry.first_ms < walk.before_ms && walk.filter.matches(entry.key);
@@ -322,8 +319,8 @@ size_t FlowTable::expire(FlowWalk& walk, int64_t now_ms, RecordBatch& out) noexc
 
 RecordTally FlowTable::walk() const noexcept {
   RecordTally live;
-  for (size_t slot = 0; slot < entries_.size(); ++slot) {
-    if (buckets_[slot / TagBucket::slots].tags[slot % TagBucket::slots] == 0) continue;
+  for (size_t slot = 0; slot < slot_count(); ++slot) {
+    if (!is_used(slot)) continue;
     live.add({entries_[slot].packets, entries_[slot].octets});
   }
   return live;

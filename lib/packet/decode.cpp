@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "packet/cursor.hpp"
+#include "packet/plain.hpp"
 
 namespace pollflow::packet {
 namespace {
@@ -176,6 +177,8 @@ Fate decode(std::span<const uint8_t> frame, LinkType link, uint16_t in_if,
   Cursor cursor{frame};
   const Fate fate = find_ipv4(cursor, link);
   if (fate != Fate::accounted) return fate;
+  const uint8_t* ip = cursor.peek(plain_bytes);
+  if (ip != nullptr && read_plain_ipv4(ip, in_if, packet)) return Fate::accounted;
   return read_ipv4(cursor, in_if, packet);
 }
 

@@ -1,11 +1,22 @@
 #include "pipeline/worker.hpp"
 
 #include <rte_mbuf.h>
+#include <rte_prefetch.h>
 
 #include <algorithm>
 
+#include "packet/plain.hpp"
+#include "pipeline/free_frames.hpp"
+
 namespace pollflow::pipeline {
 namespace {
+
+// Frames are asked for so many packets before they are read.
+constexpr size_t frames_ahead = 8;
+
+const uint8_t* frame_of(const rte_mbuf& mbuf) noexcept {
+  return rte_pktmbuf_mtod(&mbuf, const uint8_t*);
+}
 
 using HeaderBytes = std::array<uint8_t, packet::header_bytes_max>;
 
@@ -29,54 +40,98 @@ std::span<const uint8_t> header_bytes(const rte_mbuf& mbuf, HeaderBytes& scratch
 
 void Worker::process(const port::Burst& burst) noexcept {
   batch_.reset(ring_.room());
-  const unsigned accounted = decode(burst);
-  rte_pktmbuf_free_bulk(burst.packets.data(), static_cast<unsigned>(burst.packets.size()));
-  update(accounted);
-  table_.sweep(burst.now_ms, batch_);
+  for (size_t begin = 0; begin < burst.packets.size(); begin += step_packets) {
+    decode(burst, begin, std::min(begin + step_packets, burst.packets.size()));
+    advance(located_, decoded_, [this](auto arrivals) { table_.locate(arrivals); });
+    advance(looked_, decoded_ - looks_behind, [this](auto arrivals) { table_.look(arrivals); });
+    advance(updated_, decoded_ - updates_behind,
+            [this](auto arrivals) { table_.update(arrivals, batch_); });
+  }
+  free_frames(burst.packets);
+  if (burst.now_ms != swept_ms_ || !swept_) {
+    drain();
+    swept_ms_ = burst.now_ms;
+    swept_ = table_.sweep(burst.now_ms, batch_);
+  }
   push_batch();
 }
 
-unsigned Worker::decode(const port::Burst& burst) noexcept {
-  unsigned accounted = 0;
-  for (size_t i = 0; i < burst.packets.size(); ++i) {
-    decode_one(burst, i, accounted);
+void Worker::decode(const port::Burst& burst, size_t begin, size_t end) noexcept {
+  const bool ethernet = burst.link == packet::LinkType::ethernet;
+  const size_t packets = burst.packets.size();
+  uint32_t number = decoded_;
+  uint64_t octets = 0;
+  uint64_t frame_octets = 0;
+  uint64_t skipped_octets = 0;
+  for (size_t i = begin; i < end; ++i) {
+    if (i + frames_ahead < packets) rte_prefetch0(frame_of(*burst.packets[i + frames_ahead]));
+    const rte_mbuf& mbuf = *burst.packets[i];
+    flow::Arrival& next = arrivals_[number % window];
+    frame_octets += mbuf.pkt_len;
+    const bool plain = ethernet && mbuf.data_len >= packet::plain_frame_bytes &&
+                       packet::read_plain_frame(frame_of(mbuf), burst.in_if, next.packet);
+    if (!plain && !decode_slowly(mbuf, burst, next.packet)) [[unlikely]] {
+      skipped_octets += mbuf.pkt_len;
+      continue;
+    }
+    octets += next.packet.octets;
+    next.at_ms = burst.arrival_ms[i];
+    next.rest = mbuf.hash.rss;
+    if ((mbuf.ol_flags & RTE_MBUF_F_RX_RSS_HASH) == 0) hash_instead(next);
+    ++number;
   }
-  return accounted;
+  const uint64_t accounted = number - decoded_;
+  decoded_ = number;
+  counters_.received += {end - begin, frame_octets};
+  counters_.fates[index_of(packet::Fate::accounted)] += {accounted, frame_octets - skipped_octets};
+  counters_.accounted += {accounted, octets};
+  counters_.nic_hashed += accounted;
 }
 
-void Worker::decode_one(const port::Burst& burst, size_t at, unsigned& accounted) noexcept {
-  const rte_mbuf& mbuf = *burst.packets[at];
-  counters_.received.add(mbuf.pkt_len);
+// The NIC gave no RSS hash.
+inline void Worker::hash_instead(flow::Arrival& arrival) noexcept {
+  arrival.rest = table_.in_place_of_rss(arrival.packet.key);
+  --counters_.nic_hashed;
+}
+
+// What is not plain: true when it is accounted, else its fate is counted.
+bool Worker::decode_slowly(const rte_mbuf& mbuf, const port::Burst& burst,
+                           packet::Packet& packet) noexcept {
   HeaderBytes scratch;
-  Pending& next = pending_[accounted];
   const packet::Fate fate =
-      packet::decode(header_bytes(mbuf, scratch), burst.link, burst.in_if, next.packet);
+      packet::decode(header_bytes(mbuf, scratch), burst.link, burst.in_if, packet);
+  if (fate == packet::Fate::accounted) return true;
   counters_.fates[index_of(fate)].add(mbuf.pkt_len);
-  if (fate != packet::Fate::accounted) return;
-  next.hash = hash(mbuf, next.packet.key);
-  next.arrival_ms = burst.arrival_ms[at];
-  table_.prefetch_tags(next.hash);
-  ++accounted;
+  return false;
 }
 
-uint64_t Worker::hash(const rte_mbuf& mbuf, const packet::FlowKey& key) noexcept {
-  if ((mbuf.ol_flags & RTE_MBUF_F_RX_RSS_HASH) == 0) return table_.hash(key);
-  ++counters_.nic_hashed;
-  return table_.hash(key, mbuf.hash.rss);
-}
-
-void Worker::update(unsigned accounted) noexcept {
-  const std::span pending{pending_.data(), accounted};
-  for (const Pending& next : pending)
-    table_.prefetch_entry(next.hash);
-  for (const Pending& next : pending) {
-    counters_.accounted.add(next.packet.octets);
-    table_.update(next.packet, next.hash, next.arrival_ms, batch_);
+// Takes a step with each packet from number `at`, which follows, up to `end`, which may lie behind;
+// numbers are modulo 2^32.
+template <typename Step>
+void Worker::advance(uint32_t& at, uint32_t end, Step step) noexcept {
+  while (static_cast<int32_t>(end - at) > 0) {
+    const uint32_t slot = at % window;
+    const uint32_t count = std::min(end - at, window - slot);
+    step(std::span{&arrivals_[slot], count});
+    at += count;
   }
+}
+
+void Worker::drain() noexcept {
+  advance(looked_, decoded_, [this](auto arrivals) { table_.look(arrivals); });
+  advance(updated_, decoded_, [this](auto arrivals) { table_.update(arrivals, batch_); });
+}
+
+void Worker::settle() noexcept {
+  if (updated_ == decoded_) return;
+  batch_.reset(ring_.room());
+  drain();
+  push_batch();
 }
 
 void Worker::serve(Errand& errand, int64_t now_ms) noexcept {
   if (!errand.pending()) return;
+  settle();
   flow::FlowWalk& walk = errand.walk();
   if (errand.kind() == Errand::Kind::expire) {
     batch_.reset(ring_.room());
@@ -90,6 +145,7 @@ void Worker::serve(Errand& errand, int64_t now_ms) noexcept {
 }
 
 bool Worker::flush(int64_t now_ms) noexcept {
+  settle();
   batch_.reset(ring_.room());
   const bool done = table_.flush(now_ms, batch_);
   push_batch();

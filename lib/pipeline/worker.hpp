@@ -15,6 +15,15 @@ namespace pollflow::pipeline {
 
 // One worker lcore's part of the data path: decode, update, expire. Owns its table and its
 // counters; after start it allocates nothing, locks nothing and makes no system call.
+//
+// Packets are under way to the table for a while, so that memory has time to answer:
+//
+//     decode, locate          look                      update
+//   -------->|  ask for tags   |->|  ask for the entry   |->  flow
+//            newest            looks_behind              updates_behind packets behind the newest
+//
+// The window reaches over bursts. It is drained when there is nothing else to do (settle), and
+// before anything that must see each packet in its flow: once a millisecond, the sweep.
 class Worker {
  public:
   Worker(flow::FlowTable& table, ExpiryRing& ring) noexcept : table_(table), ring_(ring) {}
@@ -26,8 +35,12 @@ class Worker {
     return ring_.room() >= flow::RecordBatch::records_max;
   }
 
-  // Accounts for every packet of the burst, frees them, and lets flows leave that are over.
+  // Accounts for every packet of the burst, frees them, and lets flows leave that are over. The
+  // last packets may still be on their way to their flows.
   void process(const port::Burst& burst) noexcept;
+
+  // Leads every packet to its flow: then what was accounted is in the table or in records.
+  void settle() noexcept;
 
   // Does a bounded step of what a control thread asked, if it asked anything.
   void serve(Errand& errand, int64_t now_ms) noexcept;
@@ -38,24 +51,34 @@ class Worker {
   [[nodiscard]] const flow::WorkerCounters& counters() const noexcept { return counters_; }
 
  private:
-  // An accounted packet between decoding and the table.
-  struct Pending {
-    packet::Packet packet;
-    uint64_t hash;
-    int64_t arrival_ms;
-  };
+  // Packets between two steps, and packets that a step takes at once: found by measurement
+  // (docs/internals/flow-table.md).
+  static constexpr uint32_t looks_behind = 16;
+  static constexpr uint32_t updates_behind = 40;
+  static constexpr uint32_t window = 64;  // a power of two
+  static constexpr size_t step_packets = 8;
 
-  unsigned decode(const port::Burst& burst) noexcept;
-  void decode_one(const port::Burst& burst, size_t at, unsigned& accounted) noexcept;
-  [[nodiscard]] uint64_t hash(const rte_mbuf& mbuf, const packet::FlowKey& key) noexcept;
-  void update(unsigned accounted) noexcept;
+  void decode(const port::Burst& burst, size_t begin, size_t end) noexcept;
+  bool decode_slowly(const rte_mbuf& mbuf, const port::Burst& burst,
+                     packet::Packet& packet) noexcept;
+  void hash_instead(flow::Arrival& arrival) noexcept;
+  template <typename Step>
+  void advance(uint32_t& at, uint32_t end, Step step) noexcept;
+  void drain() noexcept;
   void push_batch() noexcept;
 
   flow::FlowTable& table_;
   ExpiryRing& ring_;
   flow::WorkerCounters counters_;
   flow::RecordBatch batch_;
-  std::array<Pending, port::burst_packets_max> pending_;
+
+  std::array<flow::Arrival, window> arrivals_;  // packet number n in arrivals_[n % window]
+  uint32_t decoded_ = 0;                        // packets that have come so far, modulo 2^32
+  uint32_t located_ = 0;
+  uint32_t looked_ = 0;
+  uint32_t updated_ = 0;
+  int64_t swept_ms_ = INT64_MIN;
+  bool swept_ = false;  // all that was due then
 };
 
 }  // namespace pollflow::pipeline

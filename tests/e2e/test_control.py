@@ -61,7 +61,7 @@ class AnswersTest(ControlTest):
                          [self.ledger["received"]["octets"], 5000, 0])
         self.assertEqual([worker["queue_packets"], worker["flows"], worker["packets"]], [[5000], 5000, 5000])
         self.assertLessEqual(worker["cycles_busy"], worker["cycles"])
-        self.assertGreaterEqual(worker["second_looks"], 5000)       # each was looked for in vain
+        self.assertEqual(worker["second_looks"], 0)                 # no bucket is near full
         self.assertEqual([port["ifindex"], port["driver"], port["received"], port["missed"], port["queue_lcores"]],
                          [12, "net_pcap", 5000, 0, [lcore]])
 

@@ -146,38 +146,37 @@ TEST_CASE("random traffic gives the records of the model, sweep or no sweep") {
   require_same(fixture.records(), model.finish(traffic.now_ms));
 }
 
-TEST_CASE("one hash for every key: keys decide, 32 fit, and one more evicts") {
+TEST_CASE("one hash for every key: keys decide, two buckets fill, and one more evicts") {
+  constexpr uint32_t fit = 2 * flow::TagBucket::slots;
   // Also hashes whose halves or low bits are all zeros or ones.
   const uint64_t hash = GENERATE(0x1234567890abcdefULL, 0ULL, ~0ULL, 0xffffffff00000000ULL,
                                  0xffffffffULL, 0x1234567800010000ULL, 0x00000000ffff0000ULL);
   CAPTURE(hash);
   TableFixture fixture(options_of(GENERATE(64, 4096)));
   for (uint32_t round = 0; round < 3; ++round) {
-    for (uint32_t key = 0; key < 32; ++key) {
+    for (uint32_t key = 0; key < fit; ++key) {
       fixture.update_hashed(packet_of(key), hash, start_ms);
     }
   }
-  REQUIRE(fixture.table().flows() == 32);
-  REQUIRE(fixture.table().walk().records == 32);
+  REQUIRE(fixture.table().flows() == fit);
+  REQUIRE(fixture.table().walk().records == fit);
   REQUIRE(fixture.records().empty());
   fixture.update_hashed(packet_of(99), hash, start_ms);
   REQUIRE(fixture.records().size() == 1);
   REQUIRE(fixture.records().front().reason == EndReason::evicted);
   REQUIRE(fixture.records().front().packets == 3);
-  REQUIRE(fixture.table().flows() == 32);
+  REQUIRE(fixture.table().flows() == fit);
 }
 
 TEST_CASE("one flow several times in a burst is one flow") {
   TableFixture fixture(options_of(64));
   flow::RecordBatch batch;
   batch.reset(flow::RecordBatch::records_max);
-  const uint64_t hash = fixture.table().hash(key_number(7));
-  for (int i = 0; i < 3; ++i)
-    fixture.table().prefetch_tags(hash);
-  for (int i = 0; i < 3; ++i)
-    fixture.table().prefetch_entry(hash);
-  for (int i = 0; i < 3; ++i)
-    fixture.table().update(packet_of(7, 40), hash, start_ms, batch);
+  std::vector<flow::Arrival> arrivals(
+      3, {.packet = packet_of(7, 40), .first = 0, .at_ms = start_ms, .rest = 99, .slot = 0});
+  fixture.table().locate(arrivals);
+  fixture.table().look(arrivals);
+  fixture.table().update(arrivals, batch);
   const flow::RecordTally live = fixture.table().walk();
   REQUIRE(live.records == 1);
   REQUIRE(live.carried == flow::Tally{3, 120});
@@ -231,46 +230,44 @@ TEST_CASE("a full table never refuses a packet and loses no count") {
   REQUIRE(all == all_offered);
 }
 
-TEST_CASE(
-    "the flow that leaves early is over anyway, else small, else the longest without a packet") {
-  // One hash: two buckets of 16 places. Flow 0 is in the first.
+TEST_CASE("the flow that leaves early is a small one while there is any, each in its turn") {
+  // One hash: two buckets. Flow 0 is in the first.
+  constexpr uint32_t fit = 2 * flow::TagBucket::slots;
   const flow::ExpiryRules rules{.inactive_timeout_ms = 10'000, .active_timeout_ms = 100'000};
   constexpr uint64_t hash = 0x0123456789abcdef;
   TableFixture fixture(options_of(4096, rules));
-  const auto fill = [&](uint32_t small_until) {
-    for (uint32_t key = 0; key < 32; ++key) {
-      const int packets = key < small_until ? 1 : 5;
+  const auto fill = [&](uint32_t small_from) {
+    for (uint32_t key = 0; key < fit; ++key) {
+      const int packets = key >= small_from ? 1 : 5;
       for (int i = 0; i < packets; ++i)
         fixture.update_hashed(packet_of(key), hash, start_ms + key);
     }
     REQUIRE(fixture.records().empty());
   };
-  SECTION("all big: the one longest without a packet") {
-    fill(0);
-    fixture.update_hashed(packet_of(99), hash, start_ms + 100);
-    REQUIRE(fixture.records().front().key.src == key_number(0).src);
-  }
-  SECTION("small before big, though the big one is older") {
-    fill(0);
-    // The new flow 99 takes the place of flow 0; it is small and so goes when 100 comes.
-    fixture.update_hashed(packet_of(99), hash, start_ms + 100);
-    fixture.update_hashed(packet_of(100), hash, start_ms + 101);
-    REQUIRE(fixture.records().back().key.src == key_number(99).src);
+  const auto evicted = [&](uint32_t new_key, int64_t at_ms) {
+    fixture.update_hashed(packet_of(new_key), hash, at_ms);
     REQUIRE(fixture.records().back().reason == EndReason::evicted);
+    return fixture.records().back().key.src - key_number(0).src;
+  };
+  SECTION("all big: one leaves all the same, then the small one that came") {
+    fill(fit);
+    CHECK(evicted(1000, start_ms + 100) == 0);
+    CHECK(evicted(1001, start_ms + 101) == 1000);
+    CHECK(evicted(1002, start_ms + 102) == 1001);
   }
-  SECTION("one that is over leaves with its own reason, though others are small or longer idle") {
-    // Flow 0 is in the first bucket and lives on until its active timeout; all others are small.
-    for (uint32_t key = 0; key < 32; ++key) {
-      const int64_t first_ms = key == 0 ? start_ms : start_ms + 99'000;
-      fixture.update_hashed(packet_of(key), hash, first_ms);
-    }
-    for (int64_t at_ms = start_ms; at_ms < start_ms + 100'000; at_ms += 9000) {
-      fixture.update_hashed(packet_of(0), hash, at_ms);
-    }
-    REQUIRE(fixture.records().empty());
-    fixture.update_hashed(packet_of(99), hash, start_ms + 100'001);
-    REQUIRE(fixture.records().front().key.src == key_number(0).src);
-    REQUIRE(fixture.records().front().reason == EndReason::active);
+  SECTION("a scan pushes out small flows one after the other, never a big one") {
+    fill(5);
+    for (uint32_t scan = 0; scan < 200; ++scan)
+      CHECK(evicted(1000 + scan, start_ms + 100 + scan) >= 5);
+    CHECK(fixture.records().size() == 200);
+    // Nobody has a second turn before everybody had a first.
+    for (uint32_t scan = 100; scan < 200; ++scan)
+      CHECK(fixture.records()[scan].first_ms < fixture.records()[scan].left_ms - 10);
+  }
+  SECTION("one that is over anyway leaves with its own reason") {
+    fill(0);
+    fixture.update_hashed(packet_of(1000), hash, start_ms + 60'000);
+    CHECK(fixture.records().front().reason == EndReason::idle);
   }
 }
 

@@ -222,7 +222,7 @@ TEST_CASE("flush goes on where a full ring stopped it, until the table is empty"
     flow::RecordBatch none;
     none.reset(0);
     const auto packet = test::packet_of(key);
-    fixture.table().update(packet, fixture.table().hash(packet.key), start_ms, none);
+    test::update(fixture.table(), packet, fixture.table().hash(packet.key), start_ms, none);
   }
   size_t records = 0;
   bool done = false;

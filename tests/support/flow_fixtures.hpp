@@ -12,6 +12,15 @@
 
 namespace pollflow::test {
 
+// One packet's way to its flow, all three steps at once.
+inline void update(flow::FlowTable& table, const packet::Packet& packet, uint64_t hash,
+                   int64_t now_ms, flow::RecordBatch& out) {
+  flow::Arrival arrival{.packet = packet, .first = 0, .at_ms = now_ms, .rest = 0, .slot = 0};
+  table.locate(arrival, hash);
+  table.look({&arrival, 1});
+  table.update({&arrival, 1}, out);
+}
+
 // A flow table with memory of its own, and a batch that keeps everything it is given.
 class TableFixture {
  public:
@@ -29,15 +38,17 @@ class TableFixture {
   }
   void update_hashed(const packet::Packet& packet, uint64_t hash, int64_t now_ms, size_t room = 1) {
     batch_.reset(room);
-    table_.update(packet, hash, now_ms, batch_);
+    test::update(table_, packet, hash, now_ms, batch_);
     collect();
   }
   // Sweeps what is due, however many records that gives.
   void sweep(int64_t now_ms) {
-    do {
+    bool done = false;
+    while (!done) {
       batch_.reset(flow::RecordBatch::records_max);
-      table_.sweep(now_ms, batch_);
-    } while (collect() == flow::RecordBatch::records_max);
+      done = table_.sweep(now_ms, batch_);
+      collect();
+    }
   }
   void flush(int64_t now_ms) {
     bool done = false;
