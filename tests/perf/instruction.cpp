@@ -34,6 +34,8 @@ Deed deed_of(std::span<const uint8_t> code) noexcept {
   if (opcode == 0xcc) return Deed::mark;
   if (opcode == 0xcd && next == 0x80) return Deed::system_call;
   if (opcode == 0x0f && (next == 0x05 || next == 0x34)) return Deed::system_call;
+  const bool calls = opcode == 0xe8 || (opcode == 0xff && (next & 0x38) == 0x10);
+  if (calls) return Deed::call;
   const bool memory = (next & 0xc0) != 0xc0;  // by ModRM
   return (opcode == 0x86 || opcode == 0x87) && memory ? Deed::locked : Deed::plain;
 }

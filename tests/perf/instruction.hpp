@@ -10,7 +10,8 @@ enum class Deed : uint8_t {
   plain,
   system_call,  // syscall, sysenter, int 0x80
   locked,       // a LOCK prefix, or xchg with memory, which locks without one
-  mark          // int3
+  call,
+  mark  // int3
 };
 
 // Of the instruction that `code` begins with. Sees prefixes and opcode, never the operands: those

@@ -62,6 +62,16 @@ TEST_CASE("bytes that only look like it, in operands or behind another opcode, a
   CHECK(deed_of(known.bytes) == Deed::plain);
 }
 
+TEST_CASE("calls are told by their opcode, and by its extension") {
+  const auto known = GENERATE(Known{"call", {0xe8, 0, 0, 0, 0}}, Known{"call *%rax", {0xff, 0xd0}},
+                              Known{"call *%r9", {0x41, 0xff, 0xd1}},
+                              Known{"call *8(%rip)", {0xff, 0x15, 8, 0, 0, 0}});
+  CAPTURE(known.text);
+  CHECK(deed_of(known.bytes) == Deed::call);
+  CHECK(deed_of(std::vector<uint8_t>{0xff, 0x25, 8, 0, 0, 0}) == Deed::plain);  // jmp *8(%rip)
+  CHECK(deed_of(std::vector<uint8_t>{0xff, 0xc0}) == Deed::plain);              // inc %eax
+}
+
 TEST_CASE("int3 is the mark") {
   CHECK(deed_of(std::vector<uint8_t>{0xcc}) == Deed::mark);
   CHECK(deed_of(std::vector<uint8_t>{0xb0, 0xcc}) == Deed::plain);

@@ -21,6 +21,7 @@
 #include <optional>
 #include <stdexcept>
 #include <system_error>
+#include <tuple>
 #include <unordered_map>
 #include <utility>
 
@@ -127,12 +128,20 @@ class Stepper {
   }
 
   [[nodiscard]] Account account() const {
-    std::map<std::pair<std::string, std::string>, uint64_t> times;
-    for (const auto& [deed_and_place, count] : seen_)
-      times[{deed_and_place.first, symbols_->name_of(deed_and_place.second)}] += count;
+    std::map<Finding, uint64_t> times;  // places of one function are one finding
+    for (const auto& [deed, count] : seen_) {
+      const auto& [what, at, call] = deed;
+      const Symbols::Place place = symbols_->place_of(at);
+      const bool outside = !symbols_->in_program(at);
+      times[{.what = what,
+             .where = place.function,
+             .file = place.file,
+             .caller = outside ? symbols_->place_of(call).function : "",
+             .times = 0}] += count;
+    }
     Account account{.instructions = instructions_};
-    for (const auto& [what_and_where, count] : times)
-      account.findings.push_back({what_and_where.first, what_and_where.second, count});
+    for (const auto& [finding, count] : times)
+      account.findings.emplace_back(finding).times = count;
     return account;
   }
 
@@ -194,18 +203,21 @@ class Stepper {
 
   void note(uint64_t at, Deed deed) {
     ++instructions_;
-    if (deed != Deed::plain) ++seen_[{text_of(deed), at}];
+    if (deed == Deed::call && symbols_->in_program(at)) call_ = at;
+    if (deed == Deed::system_call || deed == Deed::locked) ++seen_[{text_of(deed), at, call_}];
     const auto found = forbidden_.find(at);
     if (found == forbidden_.end()) return;
     const uint64_t caller = word(user(offsetof(user_regs_struct, rsp)));
-    ++seen_[{found->second, caller - 1}];  // within the call, should it be the function's last
+    ++seen_[{found->second, caller - 1,
+             call_}];  // within the call, should it be the function's last
   }
 
   pid_t child_;
   std::unordered_map<uint64_t, std::string> forbidden_;
   std::optional<Symbols> symbols_;
   std::unordered_map<uint64_t, Deed> deeds_;
-  std::map<std::pair<std::string, uint64_t>, uint64_t> seen_;
+  std::map<std::tuple<std::string, uint64_t, uint64_t>, uint64_t> seen_;  // what, where, call_
+  uint64_t call_ = 0;  // where the program itself last called a function
   uint64_t instructions_ = 0;
 };
 
@@ -244,14 +256,16 @@ class SharedNumber {
 std::string Account::text() const {
   std::string lines = fmt::format("{} instructions, {} packets\n", instructions, packets);
   for (const Finding& finding : findings)
-    lines += fmt::format("{} x {} in {}\n", finding.times, finding.what, finding.where);
+    lines +=
+        fmt::format("{} x {} in {} [{}]{}\n", finding.times, finding.what, finding.where,
+                    finding.file, finding.caller.empty() ? "" : ", called by " + finding.caller);
   return lines;
 }
 
 uint64_t Account::take(std::string_view file) {
   uint64_t times = 0;
   std::erase_if(findings, [&](const Finding& finding) {
-    const bool its = finding.where.find(file, finding.where.rfind('[')) != std::string::npos;
+    const bool its = finding.file.starts_with(file);
     if (its) times += finding.times;
     return its;
   });

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <compare>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -10,9 +11,13 @@ namespace pollflow::test {
 
 // What a worker did that it must not do.
 struct Finding {
-  std::string what;   // "system call", "locked instruction", or the function that was entered
-  std::string where;  // the function that did it, and the file that it is in
+  std::string what;    // "system call", "locked instruction", or the function that was entered
+  std::string where;   // the function that did it (or the one that called it, at its very end)
+  std::string file;    // and where that is
+  std::string caller;  // the last function of the program that called anything, when outside of it
   uint64_t times;
+
+  auto operator<=>(const Finding&) const = default;
 };
 
 // What a child process did between its marks.
@@ -23,7 +28,7 @@ struct Account {
 
   // A line each, for a message.
   [[nodiscard]] std::string text() const;
-  // Takes out those whose file name contains `file`; returns how many times in all.
+  // Takes out those whose file's name begins with `file`; returns how many times in all.
   uint64_t take(std::string_view file);
 };
 
