@@ -28,9 +28,9 @@ using test::skipped;
 namespace {
 
 constexpr uint16_t burst = port::burst_packets_max;
-constexpr int turns = 2;
-constexpr int turns_between = 5;
-constexpr int turns_before = 200;
+constexpr uint64_t turns = 2;
+constexpr uint64_t turns_between = 5;
+constexpr uint64_t turns_before = 200;
 constexpr size_t flows = 8192;  // looked at, a turn is so long that it sweeps the whole table
 
 void must(bool done, const char* step) {
@@ -116,12 +116,12 @@ uint64_t watch_ring_port() {
   test::FixedTraffic traffic(test::Traffic::mixed, pool);
   RingPort port(pool);
   LaneRig rig(port.id());
-  for (int turn = 0; turn < turns_before; ++turn) {
+  for (uint64_t turn = 0; turn < turns_before; ++turn) {
     port.put(traffic.next());
     rig.turn();
   }
   uint64_t packets = 0;
-  for (int turn = 0; turn < turns * turns_between; ++turn) {
+  for (uint64_t turn = 0; turn < turns * turns_between; ++turn) {
     port.put(traffic.next());
     turn % turns_between > 0 ? rig.turn() : void(packets += rig.watched_turn());
   }
@@ -144,10 +144,10 @@ uint64_t watch_null_port() {
   must(rte_eth_dev_get_port_by_name("net_null0", &id) == 0, "net_null has no port");
   RingPort::start(id, test::packet_pool());
   LaneRig rig(id);
-  for (int turn = 0; turn < turns_before; ++turn)
+  for (uint64_t turn = 0; turn < turns_before; ++turn)
     rig.turn();
   uint64_t packets = 0;
-  for (int turn = 0; turn < turns; ++turn)
+  for (uint64_t turn = 0; turn < turns; ++turn)
     packets += rig.watched_turn();
   return packets;
 }

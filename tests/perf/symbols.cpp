@@ -58,12 +58,13 @@ Symbols::Symbols(pid_t process)
 
 std::string Symbols::function_at(uint64_t address, const Mapping& mapping) const {
   Dl_info info{};
-  const bool known = dladdr(reinterpret_cast<const void*>(address), &info) != 0;
+  const bool known =
+      dladdr(reinterpret_cast<void*>(address), &info) != 0;  // NOLINT(performance-no-int-to-ptr)
   if (known && info.dli_sname != nullptr) return demangled(info.dli_sname);
   const uint64_t offset = address - mapping.base;
   // Elsewhere it would name the nearest function that is exported, which is another one.
   if (mapping.file == program_) {
-    const std::string name = first_line(fmt::format(
+    std::string name = first_line(fmt::format(
         "addr2line --demangle --functions --exe='{}' {:#x} 2>/dev/null", program_, offset));
     if (!name.empty() && name != "??") return name;
   }
