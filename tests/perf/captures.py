@@ -150,7 +150,7 @@ def main():
     parser.add_argument("--flows", type=lambda text: [positive(part) for part in text.split(",")],
                         default=[1024, 65536, 1048576])
     parser.add_argument("--pairs", type=positive, default=5)
-    parser.add_argument("--json", type=pathlib.Path)
+    parser.add_argument("--json", type=argparse.FileType("w"))
     args = parser.parse_args()
     if args.packets <= FEW_PACKETS:
         parser.error("--packets %d: more than %d are needed" % (args.packets, FEW_PACKETS))
@@ -160,7 +160,7 @@ def main():
         print("captures.py: %s" % wrong, file=sys.stderr)
         sys.exit(1)
     if args.json:
-        args.json.write_text(json.dumps(result, indent=1) + "\n")
+        json.dump(result, args.json, indent=1)
     print(table(result))
 
 
