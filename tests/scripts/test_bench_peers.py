@@ -170,9 +170,9 @@ class PeersTest(BenchTest):
         self.assertIn("nfpcapd is left out: it is not installed (Debian's package nfdump)", stderr)
         self.assertIn("pmacctd is left out", stderr)
 
-    def test_a_peer_that_lost_packets_has_its_time_in_brackets(self):
+    def test_a_peer_that_counts_fewer_packets_has_its_time_in_brackets(self):
         row, _ = self.beside_softflowd(packets=PACKETS - 1)
-        self.assertRegex(row, r"\Asoftflowd +9\.9\.9 +\(-?\d+ \[.*\]\) +\(.*\) .* 2999 .*lost 1 packets;")
+        self.assertRegex(row, r"\Asoftflowd +9\.9\.9 +\(-?\d+ \[.*\]\) +\(.*\) .* 2999 .* 1 packets fewer;")
 
     def test_a_peer_that_counts_otherwise_is_flagged(self):
         for otherwise in ({"octets": PACKETS * 60}, {"packets": PACKETS + 1}):
@@ -180,7 +180,8 @@ class PeersTest(BenchTest):
             self.assertRegex(row, r"\Asoftflowd +9\.9\.9 +-?\d.* differs;")
 
     def test_a_peer_that_fails_is_left_out_by_name(self):
-        for wrong, words in (({"code": 3}, "softflowd ended with 3"), ({"version": 9}, "softflowd sent a datagram that is not NetFlow v5")):
+        for wrong, words in (({"code": 3}, "softflowd ended with 3"),
+                             ({"version": 9}, "softflowd sent a datagram that is not NetFlow v5")):
             row, stderr = self.beside_softflowd(**wrong)
             self.assertEqual(row, "")
             self.assertIn("bench-peers: softflowd is left out: " + words, stderr)
@@ -225,7 +226,8 @@ class PartsTest(BenchTest):
         self.assertTrue(0.4 <= done.cpu_s < 4, done.cpu_s)
 
     def test_a_plain_reading_counts_ipv4_and_names_the_rest(self):
-        ipv4, arp, ipv6 = (frames.ethernet(each) for each in (frames.ipv4(payload=bytes(16)), frames.arp(), frames.ipv6()))
+        ipv4, arp, ipv6 = (frames.ethernet(each) for each in
+                            (frames.ipv4(payload=bytes(16)), frames.arp(), frames.ipv6()))
         capture_writer.write_pcap(self.capture, [(0, ipv4), (1, arp), (2, ipv6), (3, ipv4)])
         self.assertEqual(plain_reading.read(self.capture),
                          (4, 2 * len(ipv4) + len(arp) + len(ipv6), 2, 2 * 36, {"arp": 1, "ipv6": 1}))
