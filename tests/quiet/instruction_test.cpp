@@ -1,4 +1,4 @@
-#include "perf/instruction.hpp"
+#include "quiet/instruction.hpp"
 
 #include <string>
 #include <vector>

@@ -13,9 +13,9 @@
 #include <stdexcept>
 #include <string>
 
-#include "perf/skipped.hpp"
-#include "perf/stepper.hpp"
-#include "perf/worker_rig.hpp"
+#include "quiet/skipped.hpp"
+#include "quiet/stepper.hpp"
+#include "quiet/worker_rig.hpp"
 #include "support/catch.hpp"
 
 using namespace pollflow;

@@ -3,7 +3,7 @@
 #include <rte_mempool.h>
 
 #include "flow_worker.hpp"
-#include "perf/fixed_traffic.hpp"
+#include "quiet/fixed_traffic.hpp"
 
 namespace pollflow::test {
 

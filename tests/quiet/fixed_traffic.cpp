@@ -1,4 +1,4 @@
-#include "perf/fixed_traffic.hpp"
+#include "quiet/fixed_traffic.hpp"
 
 #include <rte_mbuf.h>
 

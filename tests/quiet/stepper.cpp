@@ -1,4 +1,4 @@
-#include "perf/stepper.hpp"
+#include "quiet/stepper.hpp"
 
 #include <dlfcn.h>
 #include <fmt/format.h>
@@ -25,8 +25,8 @@
 #include <unordered_map>
 #include <utility>
 
-#include "perf/instruction.hpp"
-#include "perf/symbols.hpp"
+#include "quiet/instruction.hpp"
+#include "quiet/symbols.hpp"
 
 namespace pollflow::test {
 namespace {

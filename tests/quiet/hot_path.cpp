@@ -12,7 +12,7 @@
 #include <cstdlib>
 #include <exception>
 
-#include "perf/worker_rig.hpp"
+#include "quiet/worker_rig.hpp"
 #include "whole_number.hpp"
 
 using namespace pollflow;

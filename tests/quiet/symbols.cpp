@@ -1,4 +1,4 @@
-#include "perf/symbols.hpp"
+#include "quiet/symbols.hpp"
 
 #include <cxxabi.h>
 #include <dlfcn.h>

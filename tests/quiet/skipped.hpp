@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "perf/stepper.hpp"
+#include "quiet/stepper.hpp"
 
 namespace pollflow::test {
 

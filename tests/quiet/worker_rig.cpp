@@ -1,4 +1,4 @@
-#include "perf/worker_rig.hpp"
+#include "quiet/worker_rig.hpp"
 
 #include <rte_eal.h>
 #include <rte_mbuf.h>
