@@ -11,12 +11,12 @@
 namespace pollflow::pipeline {
 namespace {
 
-// Frames are asked for so many packets before they are read.
-constexpr size_t frames_ahead = 8;
-
 const uint8_t* frame_of(const rte_mbuf& mbuf) noexcept {
   return rte_pktmbuf_mtod(&mbuf, const uint8_t*);
 }
+
+// A frame is asked for so many packets before it is read.
+constexpr size_t frames_ahead = 8;
 
 using HeaderBytes = std::array<uint8_t, packet::header_bytes_max>;
 
@@ -57,27 +57,32 @@ void Worker::process(const port::Burst& burst) noexcept {
 }
 
 void Worker::decode(const port::Burst& burst, size_t begin, size_t end) noexcept {
-  const bool ethernet = burst.link == packet::LinkType::ethernet;
+  rte_mbuf* const* const mbufs = burst.packets.data();
   const size_t packets = burst.packets.size();
+  const int64_t* const arrival_ms = burst.arrival_ms.data();
+  const uint32_t plain_min =
+      burst.link == packet::LinkType::ethernet ? packet::plain_frame_bytes : UINT32_MAX;
+  const uint16_t in_if = burst.in_if;
   uint32_t number = decoded_;
   uint64_t octets = 0;
   uint64_t frame_octets = 0;
   uint64_t skipped_octets = 0;
   for (size_t i = begin; i < end; ++i) {
-    if (i + frames_ahead < packets) rte_prefetch0(frame_of(*burst.packets[i + frames_ahead]));
-    const rte_mbuf& mbuf = *burst.packets[i];
+    if (i + frames_ahead < packets) rte_prefetch0(frame_of(*mbufs[i + frames_ahead]));
+    const rte_mbuf& mbuf = *mbufs[i];
     flow::Arrival& next = arrivals_[number % window];
     frame_octets += mbuf.pkt_len;
-    const bool plain = ethernet && mbuf.data_len >= packet::plain_frame_bytes &&
-                       packet::read_plain_frame(frame_of(mbuf), burst.in_if, next.packet);
+    const bool plain =
+        mbuf.data_len >= plain_min && packet::read_plain_frame(frame_of(mbuf), in_if, next.packet);
     if (!plain && !decode_slowly(mbuf, burst, next.packet)) [[unlikely]] {
       skipped_octets += mbuf.pkt_len;
       continue;
     }
     octets += next.packet.octets;
-    next.at_ms = burst.arrival_ms[i];
+    next.at_ms = arrival_ms[i];
     next.rest = mbuf.hash.rss;
-    if ((mbuf.ol_flags & RTE_MBUF_F_RX_RSS_HASH) == 0) hash_instead(next);
+    if ((mbuf.ol_flags & RTE_MBUF_F_RX_RSS_HASH) == 0) [[unlikely]]
+      hash_instead(next);
     ++number;
   }
   const uint64_t accounted = number - decoded_;
