@@ -31,13 +31,14 @@ class Subject {
   [[nodiscard]] const flow::FlowTable& table() const noexcept { return table_; }
   [[nodiscard]] const Memory& memory() const noexcept { return memory_; }
 
+  // Takes the records from the ring, where no drain_cpu does.
+  void pop() noexcept;
+
   // Flushes, and compares: all these packets of the source, and their octets, came back in records
   // or were counted as lost. Throws Failure with the difference.
   void must_be_exact(Source& source, uint64_t packets);
 
  private:
-  void pop() noexcept;
-
   Memory memory_;
   flow::FlowTable table_;
   pipeline::ExpiryRing ring_;

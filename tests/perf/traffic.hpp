@@ -18,8 +18,8 @@ Sequence zipf(size_t packets, uint32_t flows);
 
 // A campus's mixture: of all flows 47.8 % have one packet and 17.5 % two, the others 3 + a
 // log-normal number, so that a flow has 79 packets in the mean. `active` flows are under way at any
-// time, each packet belongs to any of them; a flow that has had its packets is followed by one with
-// the next number.
+// time, from the first packet on as if it had gone on for long; each packet belongs to any of them,
+// and a flow that has had its packets is followed by one with the next number.
 Sequence campus(size_t packets, uint32_t active);
 
 // Each packet begins a flow of its own (RFC 6645's flow learning rate).
