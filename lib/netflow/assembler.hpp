@@ -48,7 +48,10 @@ class Assembler {
   [[nodiscard]] uint32_t flow_sequence() const noexcept { return flow_sequence_; }
 
   // The datagram must not be full, nor all_kept().
-  void add(const flow::Record& record, const flow::Routing& routing) noexcept;
+  void add(const flow::Record& record, const flow::Routing& routing) noexcept {
+    add({&record, 1}, &routing);
+  }
+  flow::Tally add(std::span<const flow::Record> more, const flow::Routing* routings) noexcept;
 
   // Counts records that left a table and were lost before they got here: the collector shall see a
   // gap. They come after those already in this datagram.
@@ -75,10 +78,13 @@ class Assembler {
   [[nodiscard]] size_t datagram_bytes() const noexcept {
     return sizeof(V5Header) + options_.records_max * sizeof(V5Record);
   }
+  // True when they are as many as go in one call.
+  [[nodiscard]] bool row_full() const noexcept {
+    return kept_ == kept_max || end_ + datagram_bytes() > kept_bytes_max;
+  }
   // True when no other can be kept before these are released.
   [[nodiscard]] bool all_kept() const noexcept {
-    return kept_ == kept_max || end_ < kept_ * datagram_bytes() ||
-           end_ + datagram_bytes() > kept_bytes_max;
+    return row_full() || end_ < kept_ * datagram_bytes();
   }
   // Stamps those anew that are stamped earlier.
   void stamp_kept(int64_t now_ms) noexcept;

@@ -29,7 +29,7 @@ void ExportLoop::turn(int64_t now_ms, uint64_t monotonic_ns) {
   flush_csv_when_due();
   if (!send_kept(monotonic_ns) || (complete_ && !keep(monotonic_ns))) return;
   const unsigned inboxes_max = inboxes_a_turn();
-  for (unsigned inboxes = 0; waiting() > 0 || (inboxes < inboxes_max && refill()); ++inboxes) {
+  for (unsigned inboxes = 0; waiting() > 0 || (inboxes++ < inboxes_max && refill());) {
     if (!take_inbox(monotonic_ns)) return;
   }
   if (!assembler_.empty() && now_ms_ >= due_ms()) {
@@ -48,7 +48,7 @@ unsigned ExportLoop::inboxes_a_turn() const noexcept {
   return in_rows && !outputs_.csv ? fill_a_call : 1;
 }
 
-// False when something must be waited for.
+// False when the turn is over: something must be waited for, or a call was filled.
 bool ExportLoop::take_inbox(uint64_t monotonic_ns) {
   while (waiting() > 0) {
     accept_run();
@@ -58,9 +58,10 @@ bool ExportLoop::take_inbox(uint64_t monotonic_ns) {
       complete(due_ms());
     }
     const bool stuck = complete_ && !keep(monotonic_ns);
-    if ((stuck || assembler_.all_kept() || outputs_.collectors.empty()) && !send_kept(monotonic_ns))
-      return false;
-    if (stuck) return false;
+    const bool filled = assembler_.row_full();
+    if (stuck || filled || assembler_.all_kept() || outputs_.collectors.empty()) {
+      if (!send_kept(monotonic_ns) || stuck || filled) return false;
+    }
   }
   return true;
 }
@@ -85,6 +86,11 @@ bool ExportLoop::refill() noexcept {
 
 // All of it in bulk and by value: the table may be exchanged while some of it still waits.
 void ExportLoop::resolve_inbox() noexcept {
+  if (routes_ == nullptr && options_.pairs.empty()) {
+    if (std::exchange(resolved_, false)) routings_.fill({});
+    return;
+  }
+  resolved_ = true;
   std::array<packet::FlowKey, inbox_max> keys;
   for (size_t i = 0; i < inbox_count_; ++i)
     keys[i] = inbox_[i].key;
@@ -97,20 +103,28 @@ void ExportLoop::accept_run() {
   const size_t room = outputs_.csv ? 1 : options_.assembler.records_max - assembler_.count();
   const size_t end = inbox_next_ + std::min(room, waiting());
   size_t at = inbox_next_;
-  if (assembler_.empty()) opened_ms_ = stamp_ms_ = std::max(now_ms_, inbox_[at].left_ms);
-  flow::RecordTally run;
-  for (; at < end; ++at) {
-    const flow::Record& record = inbox_[at];
-    if (!assembler_.empty() && must_leave_before(record)) break;
-    stamp_ms_ = std::max({stamp_ms_, now_ms_, record.left_ms});
-    run.add(record.carried());
-    assembler_.add(record, routings_[at]);
+  int64_t latest_ms = std::max(now_ms_, inbox_[at].left_ms);
+  if (assembler_.empty()) {
+    opened_ms_ = stamp_ms_ = latest_ms;
+    ++at;
   }
+  const int64_t due = due_ms();
+  const int64_t earliest_ms = opened_ms_ - INT32_MAX;
+  for (; at < end && inbox_[at].left_ms < due && inbox_[at].left_ms >= earliest_ms; ++at)
+    latest_ms = std::max(latest_ms, inbox_[at].left_ms);
+  const size_t count = at - inbox_next_;
+  if (count == 0) return;
+  stamp_ms_ = std::max(stamp_ms_, latest_ms);
+  const flow::RecordTally run = {
+      count, assembler_.add({&inbox_[inbox_next_], count}, &routings_[inbox_next_])};
   counters_.taken += run;
   counters_.in_datagram += run;
   open_ += run;
-  for (; inbox_next_ < at; ++inbox_next_)
-    write(inbox_[inbox_next_], routings_[inbox_next_]);
+  if (outputs_.csv || outputs_.top) {
+    for (size_t i = inbox_next_; i < at; ++i)
+      write(inbox_[i], routings_[i]);
+  }
+  inbox_next_ = at;
 }
 
 void ExportLoop::write(flow::Record record, const flow::Routing& routing) {

@@ -129,7 +129,8 @@ class ExportLoop {
   static constexpr size_t inbox_max = 64;
   const route::RouteTable* routes_ = nullptr;
   std::array<flow::Record, inbox_max> inbox_;
-  std::array<flow::Routing, inbox_max> routings_;  // of the records in inbox_
+  std::array<flow::Routing, inbox_max> routings_{};  // of the records in inbox_
+  bool resolved_ = false;                            // they are not just zeros
   size_t inbox_next_ = 0;
   size_t inbox_count_ = 0;
   size_t next_ring_ = 0;

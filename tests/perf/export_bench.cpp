@@ -3,9 +3,10 @@
 //
 //   export_bench [--json] [--tiny] [--rounds N] [--cpu N]
 //
-// The subjects take turns within each round, in one process, on one CPU. Pushing records onto the
-// ring is the workers' work and is not timed. What was sent, what the collector counts and what the
-// sink counts must be equal, or there is no figure (exit 1).
+// The subjects take turns, 132 datagrams each, in one process on one CPU; a round's sample is the
+// median of its turns, so that a moment that the CPU was somebody else's does not count. Pushing
+// records onto the ring is the workers' work and is not timed. What was sent, what the collector
+// counts and what the sink counts must be equal, or there is no figure (exit 1).
 
 #include <fmt/format.h>
 #include <rte_cycles.h>
@@ -48,12 +49,12 @@ struct Settings {
   bool json = false;
   bool tiny = false;
   unsigned rounds = 7;
-  unsigned loads = 300;  // of each subject in a round
+  unsigned turns = 300;  // of each subject in a round
   unsigned cpu = 0;
 };
 
-// What one slice of work took, and what the kernel took of it.
-struct Slice {
+// What the 132 datagrams took, and how many of them the kernel took.
+struct Turn {
   uint64_t cycles = 0;
   uint64_t datagrams = 0;
 };
@@ -91,19 +92,15 @@ class Exporter {
     loop_.emplace(pipeline::ExportLoop::Options{.boot_ms = now_ms - 1'000'000}, rings_, outputs_);
   }
 
-  Slice run(unsigned loads) {
-    Slice slice;
+  Turn send_load() {
     const uint64_t sent = outputs_.collectors[0].counters().datagrams_sent;
-    for (unsigned load = 0; load < loads; ++load) {
-      ring_.push(records_);
-      const uint64_t settled = loop_->settled_records() + load_records;
-      const uint64_t begin = rte_rdtsc_precise();
-      while (loop_->settled_records() < settled)
-        loop_->turn(now_ms, begin);
-      slice.cycles += rte_rdtsc_precise() - begin;
-    }
-    slice.datagrams = outputs_.collectors[0].counters().datagrams_sent - sent;
-    return slice;
+    const uint64_t settled = loop_->settled_records() + load_records;
+    ring_.push(records_);
+    const uint64_t begin = rte_rdtsc_precise();
+    while (loop_->settled_records() < settled)
+      loop_->turn(now_ms, begin);
+    const uint64_t cycles = rte_rdtsc_precise() - begin;
+    return {cycles, outputs_.collectors[0].counters().datagrams_sent - sent};
   }
 
  private:
@@ -114,44 +111,39 @@ class Exporter {
   std::vector<flow::Record> records_;
 };
 
-Slice timed(unsigned loads, const std::function<uint64_t(uint64_t)>& send) {
-  Slice slice;
-  for (unsigned load = 0; load < loads; ++load) {
-    const uint64_t begin = rte_rdtsc_precise();
-    slice.datagrams += send(load_datagrams);
-    slice.cycles += rte_rdtsc_precise() - begin;
-  }
-  return slice;
+template <typename Send>
+Turn timed(Send send) {
+  const uint64_t begin = rte_rdtsc_precise();
+  const uint64_t datagrams = send(load_datagrams);
+  return {rte_rdtsc_precise() - begin, datagrams};
+}
+
+double quantile(std::vector<double> values, double part) {
+  std::ranges::sort(values);
+  return values[static_cast<size_t>(part * static_cast<double>(values.size() - 1))];
 }
 
 struct Subject {
   const char* name;
-  std::function<Slice(unsigned)> run;
-  std::vector<double> samples = {};  // cycles per record, one a round
-
-  [[nodiscard]] double median() const { return quantile(0.5); }
-  [[nodiscard]] double quantile(double part) const {
-    std::vector<double> sorted = samples;
-    std::ranges::sort(sorted);
-    return sorted[static_cast<size_t>(part * static_cast<double>(sorted.size() - 1))];
-  }
+  std::function<Turn()> send_load;
+  std::vector<double> turns = {};    // of this round, cycles per record
+  std::vector<double> samples = {};  // one a round
 };
 
-// One slice of a subject; what went out and what came in add up, or it throws.
-double sample(const Subject& subject, unsigned loads, perf::CountingSink& sink) {
+// One turn of a subject; what went out and what came in add up, or it throws.
+void take_turn(Subject& subject, perf::CountingSink& sink) {
   const uint64_t before = sink.total();
-  const Slice slice = subject.run(loads);
-  const uint64_t wanted = uint64_t{loads} * load_datagrams;
+  const Turn turn = subject.send_load();
   // The loopback may hand over the last of them a moment later.
   const uint64_t deadline = rte_rdtsc() + rte_get_tsc_hz();
   uint64_t arrived = sink.total() - before;
-  while (arrived < wanted && rte_rdtsc() < deadline)
+  while (arrived < load_datagrams && rte_rdtsc() < deadline)
     arrived = sink.total() - before;
-  if (slice.datagrams != wanted || arrived != wanted)
+  if (turn.datagrams != load_datagrams || arrived != load_datagrams)
     throw std::runtime_error(
         fmt::format("{}: of {} datagrams the kernel took {} and {} arrived; no figure",
-                    subject.name, wanted, slice.datagrams, arrived));
-  return static_cast<double>(slice.cycles) / static_cast<double>(wanted * records_each);
+                    subject.name, load_datagrams, turn.datagrams, arrived));
+  subject.turns.push_back(static_cast<double>(turn.cycles) / load_records);
 }
 
 void print_json(const Settings& settings, const std::vector<Subject>& subjects) {
@@ -161,54 +153,56 @@ void print_json(const Settings& settings, const std::vector<Subject>& subjects) 
                            fmt::join(subject.samples, ","));
   }
   fmt::print(
-      "{{\"unit\":\"tsc_cycles_per_record\",\"tsc_hz\":{},\"rounds\":{},\"records_per_sample\":{},"
+      "{{\"unit\":\"tsc_cycles_per_record\",\"tsc_hz\":{},\"rounds\":{},\"turns_per_sample\":{},"
+      "\"records_per_turn\":{},"
       "\"records_per_datagram\":{},\"samples\":{{{}}}}}\n",
-      rte_get_tsc_hz(), settings.rounds, settings.loads * load_records, records_each, samples);
+      rte_get_tsc_hz(), settings.rounds, settings.turns, load_records, records_each, samples);
 }
 
 void print_table(const std::vector<Subject>& subjects) {
   const auto hz = static_cast<double>(rte_get_tsc_hz());
   fmt::print("{:<14} {:>14} {:>18} {:>12}\n", "", "cycles/record", "of the rounds", "records/s");
   for (const Subject& subject : subjects) {
-    fmt::print("{:<14} {:>14.1f} {:>8.1f} .. {:<6.1f} {:>12.0f}\n", subject.name, subject.median(),
-               subject.quantile(0), subject.quantile(1), hz / subject.median());
+    const double median = quantile(subject.samples, 0.5);
+    fmt::print("{:<14} {:>14.1f} {:>8.1f} .. {:<6.1f} {:>12.0f}\n", subject.name, median,
+               quantile(subject.samples, 0), quantile(subject.samples, 1), hz / median);
   }
-  const auto ratio = [&](size_t bare, size_t exported) {
-    Subject each{.name = "", .run = {}};
-    for (size_t i = 0; i < subjects[bare].samples.size(); ++i)
-      each.samples.push_back(subjects[bare].samples[i] / subjects[exported].samples[i]);
-    fmt::print("{} reaches {:.3f} of {} (rounds {:.3f} .. {:.3f})\n", subjects[exported].name,
-               each.median(), subjects[bare].name, each.quantile(0), each.quantile(1));
+  const auto print_ratio = [](const Subject& bare, const Subject& exporter) {
+    std::vector<double> ratios;
+    for (size_t i = 0; i < bare.samples.size(); ++i)
+      ratios.push_back(bare.samples[i] / exporter.samples[i]);
+    fmt::print("{} reaches {:.3f} of {} (rounds {:.3f} .. {:.3f})\n", exporter.name,
+               quantile(ratios, 0.5), bare.name, quantile(ratios, 0), quantile(ratios, 1));
   };
-  ratio(0, 1);
-  ratio(2, 3);
+  print_ratio(subjects[0], subjects[1]);
+  print_ratio(subjects[2], subjects[3]);
 }
 
 void run(const Settings& settings) {
   perf::CountingSink sink;
   perf::BareSender bare(sink.address(), datagram_bytes);
   Exporter single("bench_single", sink);
-  Exporter batches("bench_batches", sink);
+  Exporter rows("bench_rows", sink);
   std::vector<Subject> subjects;
-  subjects.push_back({.name = "bare_send", .run = [&](unsigned loads) {
-                        return timed(loads, [&](uint64_t n) { return bare.send_each(n); });
-                      }});
-  subjects.push_back({.name = "export_send", .run = [&](unsigned loads) {
-                        without_gso = true;
-                        const Slice slice = single.run(loads);
-                        without_gso = false;
-                        return slice;
-                      }});
-  subjects.push_back({.name = "bare_gso", .run = [&](unsigned loads) {
-                        return timed(loads, [&](uint64_t n) { return bare.send_segmented(n); });
-                      }});
   subjects.push_back(
-      {.name = "export_gso", .run = [&](unsigned loads) { return batches.run(loads); }});
-  for (const Subject& subject : subjects)
-    sample(subject, 2, sink);  // caches, and the collector that learns that there is no GSO
+      {"bare_send", [&] { return timed([&](uint64_t count) { return bare.send_each(count); }); }});
+  subjects.push_back({"export_send", [&] {
+                        without_gso = true;
+                        const Turn turn = single.send_load();
+                        without_gso = false;
+                        return turn;
+                      }});
+  subjects.push_back({"bare_gso", [&] {
+                        return timed([&](uint64_t count) { return bare.send_segmented(count); });
+                      }});
+  subjects.push_back({"export_gso", [&] { return rows.send_load(); }});
   for (unsigned round = 0; round < settings.rounds; ++round) {
+    for (unsigned turn = 0; turn < settings.turns; ++turn) {
+      for (Subject& subject : subjects)
+        take_turn(subject, sink);
+    }
     for (Subject& subject : subjects)
-      subject.samples.push_back(sample(subject, settings.loads, sink));
+      subject.samples.push_back(quantile(std::exchange(subject.turns, {}), 0.5));
   }
   if (settings.json) {
     print_json(settings, subjects);
@@ -253,7 +247,7 @@ Settings settings_of(int argc, char** argv) {
           "{}: no such option; there are --json, --tiny, --rounds N and --cpu N", option));
     }
   }
-  if (settings.tiny) settings.rounds = 2, settings.loads = 3;
+  if (settings.tiny) settings.rounds = 2, settings.turns = 3;
   return settings;
 }
 
