@@ -27,7 +27,8 @@ ExportLoop::ExportLoop(const Options& options, std::span<ExpiryRing* const> ring
 void ExportLoop::turn(int64_t now_ms, uint64_t monotonic_ns) {
   now_ms_ = now_ms;
   flush_csv_when_due();
-  if (!send_kept(monotonic_ns) || (complete_ && !keep(monotonic_ns))) return;
+  if (!send_kept(monotonic_ns)) return;
+  if (complete_ && (!keep(monotonic_ns) || !send_kept(monotonic_ns))) return;
   const unsigned inboxes_max = inboxes_a_turn();
   for (unsigned inboxes = 0; waiting() > 0 || (inboxes++ < inboxes_max && refill());) {
     if (!take_inbox(monotonic_ns)) return;
@@ -249,7 +250,8 @@ void ExportLoop::lost_writing(const flow::RecordTally& lost) noexcept {
 bool ExportLoop::finish(int64_t now_ms, uint64_t monotonic_ns) {
   turn(now_ms, monotonic_ns);
   const auto holds_any = [](const ExpiryRing* ring) { return ring->count() > 0; };
-  if (waiting() > 0 || std::ranges::any_of(rings_, holds_any)) return false;
+  if (assembler_.kept() > 0 || waiting() > 0 || std::ranges::any_of(rings_, holds_any))
+    return false;
   if (!assembler_.empty() && !complete_) complete(now_ms_);
   if (complete_ && !keep(monotonic_ns)) return false;
   if (!send_kept(monotonic_ns)) return false;
