@@ -66,18 +66,28 @@ void ExpiryRing::push(std::span<const flow::Record> records) noexcept {
                                 static_cast<unsigned>(records.size()), nullptr);
 }
 
-// rte_ring itself would copy 32 bits at a time, which takes about as long as the rest of what the
-// export lcore does with a record.
 unsigned ExpiryRing::pop(std::span<flow::Record> records) noexcept {
+  return rte_ring_sc_dequeue_burst_elem(ring_, records.data(), sizeof(flow::Record),
+                                        static_cast<unsigned>(records.size()), nullptr);
+}
+
+std::span<const flow::Record> ExpiryRing::front(unsigned most) noexcept {
   rte_ring_zc_data at;
-  const unsigned count = rte_ring_dequeue_zc_burst_elem_start(
-      ring_, sizeof(flow::Record), static_cast<unsigned>(records.size()), &at, nullptr);
-  if (count == 0) return 0;
-  const auto* front = static_cast<const flow::Record*>(at.ptr1);
-  const auto behind = std::copy_n(front, at.n1, records.begin());
-  std::copy_n(static_cast<const flow::Record*>(at.ptr2), count - at.n1, behind);
+  const auto start = [&](unsigned count) {
+    return rte_ring_dequeue_zc_burst_elem_start(ring_, sizeof(flow::Record), count, &at, nullptr);
+  };
+  const unsigned count = start(most);
+  if (count == 0) return {};
+  const unsigned in_a_row = at.n1;
+  if (in_a_row < count) {  // the others are at the ring's other end
+    drop_front(0);
+    start(in_a_row);
+  }
+  return {static_cast<const flow::Record*>(at.ptr1), in_a_row};
+}
+
+void ExpiryRing::drop_front(unsigned count) noexcept {
   rte_ring_dequeue_zc_elem_finish(ring_, count);
-  return count;
 }
 
 }  // namespace pollflow::pipeline

@@ -37,6 +37,10 @@ class ExpiryRing {
   void push(std::span<const flow::Record> records) noexcept;
   // Consumer: fills the front of `records`, returns how many.
   unsigned pop(std::span<flow::Record> records) noexcept;
+  // Consumer, without a copy: some of the records in front, at most `most`. They stay, and are not
+  // counted as popped, until drop_front() of as many; nothing else may be done with them meanwhile.
+  std::span<const flow::Record> front(unsigned most) noexcept;
+  void drop_front(unsigned count) noexcept;
 
  private:
   rte_ring* ring_;

@@ -75,14 +75,13 @@ bool ExportLoop::must_leave_before(const flow::Record& record) const noexcept {
 
 // Takes the rings in turn, so that no worker waits behind another.
 bool ExportLoop::refill() noexcept {
-  inbox_next_ = 0;
-  inbox_count_ = 0;
-  for (size_t tried = 0; tried < rings_.size() && inbox_count_ == 0; ++tried) {
-    inbox_count_ = rings_[next_ring_]->pop(inbox_);
+  for (size_t tried = 0; tried < rings_.size() && inbox_.empty(); ++tried) {
+    inbox_ring_ = rings_[next_ring_];
+    inbox_ = inbox_ring_->front(inbox_max);
     next_ring_ = (next_ring_ + 1) % rings_.size();
   }
   resolve_inbox();
-  return inbox_count_ > 0;
+  return !inbox_.empty();
 }
 
 // All of it in bulk and by value: the table may be exchanged while some of it still waits.
@@ -93,9 +92,9 @@ void ExportLoop::resolve_inbox() noexcept {
   }
   resolved_ = true;
   std::array<packet::FlowKey, inbox_max> keys;
-  for (size_t i = 0; i < inbox_count_; ++i)
+  for (size_t i = 0; i < inbox_.size(); ++i)
     keys[i] = inbox_[i].key;
-  route::resolve(routes_, options_.pairs, {keys.data(), inbox_count_}, routings_);
+  route::resolve(routes_, options_.pairs, {keys.data(), inbox_.size()}, routings_);
 }
 
 // The records that go into the datagram under construction: until it is full or the next one must
@@ -117,7 +116,7 @@ void ExportLoop::accept_run() {
   if (count == 0) return;
   stamp_ms_ = std::max(stamp_ms_, latest_ms);
   const flow::RecordTally run = {
-      count, assembler_.add({&inbox_[inbox_next_], count}, &routings_[inbox_next_])};
+      count, assembler_.add(inbox_.subspan(inbox_next_, count), &routings_[inbox_next_])};
   counters_.taken += run;
   counters_.in_datagram += run;
   open_ += run;
@@ -126,6 +125,11 @@ void ExportLoop::accept_run() {
       write(inbox_[i], routings_[i]);
   }
   inbox_next_ = at;
+  if (waiting() == 0) {
+    inbox_ring_->drop_front(static_cast<unsigned>(inbox_.size()));
+    inbox_ = {};
+    inbox_next_ = 0;
+  }
 }
 
 void ExportLoop::write(flow::Record record, const flow::Routing& routing) {
@@ -263,7 +267,7 @@ bool ExportLoop::finish(int64_t now_ms, uint64_t monotonic_ns) {
 }
 
 uint32_t ExportLoop::rings_popped() const noexcept {
-  return std::accumulate(rings_.begin(), rings_.end(), uint32_t{0},
+  return std::accumulate(rings_.begin(), rings_.end(), static_cast<uint32_t>(inbox_.size()),
                          [](uint32_t sum, const ExpiryRing* ring) { return sum + ring->popped(); });
 }
 

@@ -73,14 +73,14 @@ class ExportLoop {
 
   // Exact between two turns.
   [[nodiscard]] flow::ExportCounters counters() const noexcept;
-  // Records from all rings, as these count them, modulo 2^32.
+  // Records from all rings, as these count them, modulo 2^32, with those in the inbox.
   [[nodiscard]] uint32_t rings_popped() const noexcept;
   // Records that have gone out, or were lost trying.
   [[nodiscard]] uint64_t settled_records() const noexcept {
     return counters_.taken.records - counters_.in_datagram.records;
   }
-  // Records taken from a ring but not yet looked at.
-  [[nodiscard]] size_t waiting() const noexcept { return inbox_count_ - inbox_next_; }
+  // Records in the inbox that were not yet looked at. Until all were the ring counts it, too.
+  [[nodiscard]] size_t waiting() const noexcept { return inbox_.size() - inbox_next_; }
 
  private:
   bool refill() noexcept;
@@ -128,11 +128,11 @@ class ExportLoop {
 
   static constexpr size_t inbox_max = 64;
   const route::RouteTable* routes_ = nullptr;
-  std::array<flow::Record, inbox_max> inbox_;
+  ExpiryRing* inbox_ring_ = nullptr;
+  std::span<const flow::Record> inbox_;              // in front of that ring
   std::array<flow::Routing, inbox_max> routings_{};  // of the records in inbox_
   bool resolved_ = false;                            // they are not just zeros
   size_t inbox_next_ = 0;
-  size_t inbox_count_ = 0;
   size_t next_ring_ = 0;
 };
 
