@@ -29,13 +29,12 @@ struct Outputs {
 // the datagrams under construction; with one stream for all collectors they see identical
 // datagrams.
 //
-//   rings ──> inbox ──> datagram that is filled ──> those kept ──> each collector, one after
-//   another
-//             resolved                complete, paid              in one call, or each in its own
+//   rings ──> datagram that is filled ──> kept in a row ──> each collector, one after another
+//             full, due; paid for        44 of 30 records    in one call, or datagram by datagram
 //
-// Within a turn complete datagrams are kept until they fill a call, the last is a partial one, or
-// nothing more waits; then they leave. None is kept from one turn to the next, unless a collector's
-// socket blocks.
+// Within a turn complete datagrams are kept until they fill a call, or the last is a partial one,
+// or nothing more waits; then they leave. Failure mode: a collector's socket blocks. Then the row
+// stays, and with it all behind it, until each collector has taken it or is given up on.
 //
 // In a capture only packets tell the time, so there the clock is what the records carry (left_ms):
 // the same records make the same datagrams on any number of lcores. A live port has its own clock.
