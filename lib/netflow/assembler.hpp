@@ -115,7 +115,7 @@ class Assembler {
   size_t end_ = 0;  // of those kept, in bytes_
   std::array<int64_t, kept_max> stamps_ms_{};
   int64_t sealed_ms_ = 0;
-  alignas(64) std::array<uint8_t, kept_bytes_max> bytes_{};
+  std::array<uint8_t, kept_bytes_max> bytes_{};
 };
 
 }  // namespace pollflow::netflow

@@ -66,24 +66,13 @@ void ExpiryRing::push(std::span<const flow::Record> records) noexcept {
                                 static_cast<unsigned>(records.size()), nullptr);
 }
 
-unsigned ExpiryRing::pop(std::span<flow::Record> records) noexcept {
-  return rte_ring_sc_dequeue_burst_elem(ring_, records.data(), sizeof(flow::Record),
-                                        static_cast<unsigned>(records.size()), nullptr);
-}
-
+// Those at the ring's other end it gives back: finish() may take fewer than were started with.
 std::span<const flow::Record> ExpiryRing::front(unsigned most) noexcept {
   rte_ring_zc_data at;
-  const auto start = [&](unsigned count) {
-    return rte_ring_dequeue_zc_burst_elem_start(ring_, sizeof(flow::Record), count, &at, nullptr);
-  };
-  const unsigned count = start(most);
+  const unsigned count =
+      rte_ring_dequeue_zc_burst_elem_start(ring_, sizeof(flow::Record), most, &at, nullptr);
   if (count == 0) return {};
-  const unsigned in_a_row = at.n1;
-  if (in_a_row < count) {  // the others are at the ring's other end
-    drop_front(0);
-    start(in_a_row);
-  }
-  return {static_cast<const flow::Record*>(at.ptr1), in_a_row};
+  return {static_cast<const flow::Record*>(at.ptr1), at.n1};
 }
 
 void ExpiryRing::drop_front(unsigned count) noexcept {
