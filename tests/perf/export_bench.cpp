@@ -18,13 +18,16 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <charconv>
 #include <cstdio>
 #include <cstring>
 #include <functional>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "bare_sender.hpp"
@@ -38,7 +41,7 @@ namespace {
 constexpr unsigned records_each = netflow::v5_records_max;
 constexpr size_t datagram_bytes =
     sizeof(netflow::V5Header) + records_each * sizeof(netflow::V5Record);
-// Three batches, which a ring holds.
+// Three rows as full as they go, which a ring holds.
 constexpr unsigned load_datagrams = 3 * perf::BareSender::batch_max;
 constexpr unsigned load_records = load_datagrams * records_each;
 static_assert(load_records <= pipeline::ExpiryRing::records_max);
@@ -47,7 +50,6 @@ constexpr int64_t now_ms = 1'700'000'000'000;
 
 struct Settings {
   bool json = false;
-  bool tiny = false;
   unsigned rounds = 7;
   unsigned turns = 300;  // of each subject in a round
   unsigned cpu = 0;
@@ -237,7 +239,8 @@ Settings settings_of(int argc, char** argv) {
     if (option == "--json") {
       settings.json = true;
     } else if (option == "--tiny") {
-      settings.tiny = true;
+      settings.rounds = 2;
+      settings.turns = 3;
     } else if (option == "--rounds") {
       settings.rounds = std::max(1U, number(i));
     } else if (option == "--cpu") {
@@ -247,7 +250,6 @@ Settings settings_of(int argc, char** argv) {
           "{}: no such option; there are --json, --tiny, --rounds N and --cpu N", option));
     }
   }
-  if (settings.tiny) settings.rounds = 2, settings.turns = 3;
   return settings;
 }
 
