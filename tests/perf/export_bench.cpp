@@ -226,12 +226,12 @@ unsigned last_cpu() {
 
 Settings settings_of(int argc, char** argv) {
   Settings settings{.cpu = last_cpu()};
-  const auto number = [&](int& i) {
+  const auto number = [&](std::string_view option, int& i) {
     unsigned value = 0;
     const std::string_view text = i + 1 < argc ? argv[++i] : "";
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
     if (error != std::errc{} || end != text.data() + text.size() || value > 10'000)
-      throw std::runtime_error(fmt::format("{}: a number up to 10000 is wanted", argv[i - 1]));
+      throw std::runtime_error(fmt::format("{}: a number up to 10000 is wanted", option));
     return value;
   };
   for (int i = 1; i < argc; ++i) {
@@ -242,9 +242,9 @@ Settings settings_of(int argc, char** argv) {
       settings.rounds = 2;
       settings.turns = 3;
     } else if (option == "--rounds") {
-      settings.rounds = std::max(1U, number(i));
+      settings.rounds = std::max(1U, number(option, i));
     } else if (option == "--cpu") {
-      settings.cpu = number(i);
+      settings.cpu = number(option, i);
     } else {
       throw std::runtime_error(fmt::format(
           "{}: no such option; there are --json, --tiny, --rounds N and --cpu N", option));
