@@ -47,11 +47,12 @@ class Assembler {
   // Records before it.
   [[nodiscard]] uint32_t flow_sequence() const noexcept { return flow_sequence_; }
 
-  // The datagram must not be full, nor all_kept().
+  // There must be room for them, and not all_kept(). `routings` are as many; answers the packets
+  // and octets of all of them.
+  flow::Tally add(std::span<const flow::Record> more, const flow::Routing* routings) noexcept;
   void add(const flow::Record& record, const flow::Routing& routing) noexcept {
     add({&record, 1}, &routing);
   }
-  flow::Tally add(std::span<const flow::Record> more, const flow::Routing* routings) noexcept;
 
   // Counts records that left a table and were lost before they got here: the collector shall see a
   // gap. They come after those already in this datagram.

@@ -40,8 +40,8 @@ void ExportLoop::turn(int64_t now_ms, uint64_t monotonic_ns) {
   send_kept(monotonic_ns);
 }
 
-// As many as fill a call, where that makes records cheaper; else so few that whoever shares the
-// lcore need not wait.
+// Inboxes of records: as many as fill a call, where that makes them cheaper; else one, so that
+// whoever shares the lcore need not wait.
 unsigned ExportLoop::inboxes_a_turn() const noexcept {
   constexpr auto fill_a_call = static_cast<unsigned>(netflow::Assembler::kept_bytes_max /
                                                      sizeof(netflow::V5Record) / inbox_max);
