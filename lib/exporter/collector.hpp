@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -18,7 +19,24 @@ struct CollectorAddress {
   }
 };
 
+// Datagrams in a row, equally long but for the last, which may be shorter.
+struct DatagramRow {
+  std::span<const uint8_t> bytes;
+  size_t datagram_bytes;      // of each but the last
+  unsigned datagram_records;  // in each but the last
+  uint64_t records;           // in all
+
+  [[nodiscard]] size_t count() const noexcept {
+    return (bytes.size() + datagram_bytes - 1) / datagram_bytes;
+  }
+};
+
 // One destination of NetFlow datagrams: a connected, non-blocking UDP socket.
+//
+// A row of datagrams goes to the kernel in one call, which cuts it (UDP_SEGMENT, udp(7)) and takes
+// all of it or nothing. Where it will not (a kernel before 4.18, a device or a tunnel without
+// checksums, an MTU less than a datagram) each goes by a call of its own from then on, and may be
+// fragmented.
 class Collector {
  public:
   struct Counters {
@@ -27,7 +45,7 @@ class Collector {
     uint64_t records_sent = 0;
     uint64_t records_failed = 0;
     uint64_t refused = 0;          // times that ICMP told that nobody listens there
-    uint64_t records_refused = 0;  // in datagrams sent just before: lost, if each was told of
+    uint64_t records_refused = 0;  // in what was sent just before: lost, if each was told of
   };
 
   enum class Outcome : uint8_t { sent, would_block, failed };
@@ -38,13 +56,25 @@ class Collector {
   Collector& operator=(Collector&&) = delete;
   ~Collector();
 
+  // What became of how many datagrams from the front of a row.
+  struct Attempt {
+    Outcome outcome;
+    size_t datagrams;
+    uint64_t records;
+  };
+
+  // Hands datagrams from the front of a row to the kernel, all of them or one, and counts them as
+  // send() of one does. Go on with those behind.
+  Attempt send(const DatagramRow& row) noexcept;
   // Hands one datagram to the kernel. Counts it as sent, or, when the kernel will never take it, as
   // failed; would_block counts nothing: offer the same datagram again, or give_up() on it.
-  Outcome send(std::span<const uint8_t> datagram, unsigned records) noexcept;
-  void give_up(unsigned records) noexcept;
+  Outcome send(std::span<const uint8_t> datagram, uint64_t records) noexcept;
+  void give_up(uint64_t records, size_t datagrams = 1) noexcept;
   // Takes in what the network has answered since the last send.
   void hear() noexcept;
 
+  // True while rows go in one call.
+  [[nodiscard]] bool takes_rows() const noexcept { return takes_rows_; }
   // True from giving up until a datagram is taken again: meanwhile nobody should wait for it.
   [[nodiscard]] bool stalled() const noexcept { return stalled_; }
   [[nodiscard]] const std::string& name() const noexcept { return name_; }
@@ -53,13 +83,18 @@ class Collector {
   [[nodiscard]] int last_errno() const noexcept { return last_errno_; }
 
  private:
+  template <typename Offer>
+  bool heard_out(Offer offer) noexcept;
+  bool offer_row(const DatagramRow& row) noexcept;
+  void note_sent(size_t datagrams, uint64_t records) noexcept;
   void note_refused() noexcept;
 
   std::string name_;
   int socket_ = -1;
   int last_errno_ = 0;
   bool stalled_ = false;
-  unsigned latest_records_ = 0;  // of the datagram sent last
+  bool takes_rows_ = true;
+  uint64_t latest_records_ = 0;  // of the call that sent last
   Counters counters_;
 };
 

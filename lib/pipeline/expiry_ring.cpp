@@ -66,9 +66,17 @@ void ExpiryRing::push(std::span<const flow::Record> records) noexcept {
                                 static_cast<unsigned>(records.size()), nullptr);
 }
 
-unsigned ExpiryRing::pop(std::span<flow::Record> records) noexcept {
-  return rte_ring_sc_dequeue_burst_elem(ring_, records.data(), sizeof(flow::Record),
-                                        static_cast<unsigned>(records.size()), nullptr);
+// Those at the ring's other end it gives back: finish() may take fewer than were started with.
+std::span<const flow::Record> ExpiryRing::front(unsigned most) noexcept {
+  rte_ring_zc_data at;
+  const unsigned count =
+      rte_ring_dequeue_zc_burst_elem_start(ring_, sizeof(flow::Record), most, &at, nullptr);
+  if (count == 0) return {};
+  return {static_cast<const flow::Record*>(at.ptr1), at.n1};
+}
+
+void ExpiryRing::drop_front(unsigned count) noexcept {
+  rte_ring_dequeue_zc_elem_finish(ring_, count);
 }
 
 }  // namespace pollflow::pipeline

@@ -35,8 +35,10 @@ class ExpiryRing {
   [[nodiscard]] uint32_t popped() const noexcept;
   // Producer: there must be room for all of them.
   void push(std::span<const flow::Record> records) noexcept;
-  // Consumer: fills the front of `records`, returns how many.
-  unsigned pop(std::span<flow::Record> records) noexcept;
+  // Consumer: some of the records in front, at most `most`, none when it is empty. They stay in the
+  // ring, and are not counted as popped, until drop_front() of as many; only then front() again.
+  std::span<const flow::Record> front(unsigned most) noexcept;
+  void drop_front(unsigned count) noexcept;
 
  private:
   rte_ring* ring_;

@@ -22,29 +22,49 @@ ExportLoop::ExportLoop(const Options& options, std::span<ExpiryRing* const> ring
       outputs_(outputs),
       assembler_(options.assembler, options.boot_ms),
       bucket_(bucket_of(options.export_rate, options.assembler.records_max)),
-      sent_stamp_ms_(options.boot_ms) {}
+      last_stamp_ms_(options.boot_ms) {}
 
 void ExportLoop::turn(int64_t now_ms, uint64_t monotonic_ns) {
   now_ms_ = now_ms;
   flush_csv_when_due();
-  if (!send_sealed(monotonic_ns)) return;
-  if (waiting() == 0) refill();
-  while (waiting() > 0) {
-    const flow::Record& record = inbox_[inbox_next_];
-    const flow::Routing& routing = routings_[inbox_next_];
-    if (!assembler_.empty() && must_leave_before(record)) {
-      seal(due_ms());
-    } else {
-      ++inbox_next_;
-      accept(record, routing);
-      if (assembler_.full()) seal(now_ms_);
-    }
-    if (!send_sealed(monotonic_ns)) return;
+  if (!send_kept(monotonic_ns)) return;
+  if (complete_ && (!keep(monotonic_ns) || !send_kept(monotonic_ns))) return;
+  const unsigned inboxes_max = inboxes_a_turn();
+  for (unsigned inboxes = 0; waiting() > 0 || (inboxes++ < inboxes_max && refill());) {
+    if (!take_inbox(monotonic_ns)) return;
   }
   if (!assembler_.empty() && now_ms_ >= due_ms()) {
-    seal(now_ms_);
-    send_sealed(monotonic_ns);
+    complete(now_ms_);
+    keep(monotonic_ns);
   }
+  send_kept(monotonic_ns);
+}
+
+// Inboxes of records: as many as fill a call, where that makes them cheaper; else one, so that
+// whoever shares the lcore need not wait.
+unsigned ExportLoop::inboxes_a_turn() const noexcept {
+  constexpr auto fill_a_call = static_cast<unsigned>(netflow::Assembler::kept_bytes_max /
+                                                     sizeof(netflow::V5Record) / inbox_max);
+  const bool in_rows = std::ranges::any_of(outputs_.collectors, &exporter::Collector::takes_rows);
+  return in_rows && !outputs_.csv ? fill_a_call : 1;
+}
+
+// False when the turn is over: something must be waited for, or a call was filled.
+bool ExportLoop::take_inbox(uint64_t monotonic_ns) {
+  while (waiting() > 0) {
+    accept_run();
+    if (assembler_.full()) {
+      complete(now_ms_);
+    } else if (waiting() > 0 && must_leave_before(inbox_[inbox_next_])) {
+      complete(due_ms());
+    }
+    const bool stuck = complete_ && !keep(monotonic_ns);
+    const bool filled = assembler_.row_full();
+    if (stuck || filled || assembler_.all_kept() || outputs_.collectors.empty()) {
+      if (!send_kept(monotonic_ns) || stuck || filled) return false;
+    }
+  }
+  return true;
 }
 
 // The datagram under construction has waited its time; or time went back (in a capture) so far that
@@ -54,32 +74,62 @@ bool ExportLoop::must_leave_before(const flow::Record& record) const noexcept {
 }
 
 // Takes the rings in turn, so that no worker waits behind another.
-void ExportLoop::refill() noexcept {
-  inbox_next_ = 0;
-  inbox_count_ = 0;
-  for (size_t tried = 0; tried < rings_.size() && inbox_count_ == 0; ++tried) {
-    inbox_count_ = rings_[next_ring_]->pop(inbox_);
+bool ExportLoop::refill() noexcept {
+  for (size_t tried = 0; tried < rings_.size() && inbox_.empty(); ++tried) {
+    inbox_ring_ = rings_[next_ring_];
+    inbox_ = inbox_ring_->front(inbox_max);
     next_ring_ = (next_ring_ + 1) % rings_.size();
   }
   resolve_inbox();
+  return !inbox_.empty();
 }
 
 // All of it in bulk and by value: the table may be exchanged while some of it still waits.
 void ExportLoop::resolve_inbox() noexcept {
+  if (routes_ == nullptr && options_.pairs.empty()) {
+    if (std::exchange(resolved_, false)) routings_.fill({});
+    return;
+  }
+  resolved_ = true;
   std::array<packet::FlowKey, inbox_max> keys;
-  for (size_t i = 0; i < inbox_count_; ++i)
+  for (size_t i = 0; i < inbox_.size(); ++i)
     keys[i] = inbox_[i].key;
-  route::resolve(routes_, options_.pairs, {keys.data(), inbox_count_}, routings_);
+  route::resolve(routes_, options_.pairs, {keys.data(), inbox_.size()}, routings_);
 }
 
-void ExportLoop::accept(const flow::Record& record, const flow::Routing& routing) {
-  counters_.taken.add(record.carried());
-  counters_.in_datagram.add(record.carried());
-  const int64_t left_ms = std::max(now_ms_, record.left_ms);
-  if (assembler_.empty()) opened_ms_ = stamp_ms_ = left_ms;
-  stamp_ms_ = std::max(stamp_ms_, left_ms);
-  assembler_.add(record, routing);
-  write(record, routing);
+// The records that go into the datagram under construction: until it is full or the next one must
+// not come into it. With a file one at a time, since what it loses is told record by record.
+void ExportLoop::accept_run() {
+  const size_t room = outputs_.csv ? 1 : options_.assembler.records_max - assembler_.count();
+  const size_t end = inbox_next_ + std::min(room, waiting());
+  size_t at = inbox_next_;
+  int64_t latest_ms = std::max(now_ms_, inbox_[at].left_ms);
+  if (assembler_.empty()) {
+    opened_ms_ = stamp_ms_ = latest_ms;
+    ++at;
+  }
+  const int64_t due = due_ms();
+  const int64_t earliest_ms = opened_ms_ - INT32_MAX;
+  for (; at < end && inbox_[at].left_ms < due && inbox_[at].left_ms >= earliest_ms; ++at)
+    latest_ms = std::max(latest_ms, inbox_[at].left_ms);
+  const size_t count = at - inbox_next_;
+  if (count == 0) return;
+  stamp_ms_ = std::max(stamp_ms_, latest_ms);
+  const flow::RecordTally run = {
+      count, assembler_.add(inbox_.subspan(inbox_next_, count), &routings_[inbox_next_])};
+  counters_.taken += run;
+  counters_.in_datagram += run;
+  open_ += run;
+  if (outputs_.csv || outputs_.top) {
+    for (size_t i = inbox_next_; i < at; ++i)
+      write(inbox_[i], routings_[i]);
+  }
+  inbox_next_ = at;
+  if (waiting() == 0) {
+    inbox_ring_->drop_front(static_cast<unsigned>(inbox_.size()));
+    inbox_ = {};
+    inbox_next_ = 0;
+  }
 }
 
 void ExportLoop::write(flow::Record record, const flow::Routing& routing) {
@@ -109,42 +159,61 @@ void ExportLoop::set_wall_offset(int64_t ms) noexcept {
   assembler_.set_wall_offset(ms);
 }
 
-void ExportLoop::seal(int64_t when_ms) noexcept {
-  sealed_ = true;
-  paid_ = false;
+void ExportLoop::complete(int64_t when_ms) noexcept {
+  complete_ = true;
   stamp_ms_ = std::max(stamp_ms_, when_ms);
-  blocked_since_ns_ = 0;
-  next_collector_ = 0;
-  taken_by_ = 0;
 }
 
-// True when no datagram is waiting any more.
-bool ExportLoop::send_sealed(uint64_t monotonic_ns) noexcept {
-  if (!sealed_) return true;
-  if (!outputs_.collectors.empty() && !paid_) {
-    paid_ = bucket_.take(assembler_.count(), monotonic_ns);
-    if (!paid_) return false;
+// False, and it stays complete, while the token bucket does not let it go.
+bool ExportLoop::keep(uint64_t monotonic_ns) noexcept {
+  if (!outputs_.collectors.empty() && !bucket_.take(assembler_.count(), monotonic_ns)) return false;
+  last_stamp_ms_ = header_ms();
+  assembler_.seal(last_stamp_ms_);
+  kept_[assembler_.kept()] = std::exchange(open_, {});
+  assembler_.keep();
+  complete_ = false;
+  return true;
+}
+
+// True when no datagram is kept any more.
+bool ExportLoop::send_kept(uint64_t monotonic_ns) noexcept {
+  if (assembler_.kept() == 0) return true;
+  // Stamped when sent, which may be later than when they were complete; the same for every
+  // collector.
+  if (next_collector_ == 0 && offered_ == 0) {
+    assembler_.stamp_kept(now_ms_);
+    last_stamp_ms_ = std::max(last_stamp_ms_, now_ms_);
   }
-  // Stamped when sent, which may be later than when it was complete; the same for every collector.
-  if (next_collector_ == 0) stamp_ms_ = header_ms();
-  const auto datagram = assembler_.seal(stamp_ms_);
   for (; next_collector_ < outputs_.collectors.size(); ++next_collector_) {
-    exporter::Collector& collector = outputs_.collectors[next_collector_];
-    switch (collector.send(datagram, assembler_.count())) {
-      case exporter::Collector::Outcome::sent:
-        ++taken_by_;
-        break;
-      case exporter::Collector::Outcome::failed:
-        break;
-      case exporter::Collector::Outcome::would_block:
-        if (blocked_since_ns_ == 0) blocked_since_ns_ = monotonic_ns;
-        if (!collector.stalled() && monotonic_ns - blocked_since_ns_ < blocked_ns_max) return false;
-        collector.give_up(assembler_.count());
-        break;
+    if (!send_to(outputs_.collectors[next_collector_], monotonic_ns)) return false;
+    offered_ = 0;
+  }
+  kept_done();
+  return true;
+}
+
+exporter::DatagramRow ExportLoop::still_offered() const noexcept {
+  const unsigned records_each = options_.assembler.records_max;
+  return {.bytes = assembler_.kept_bytes().subspan(offered_ * assembler_.datagram_bytes()),
+          .datagram_bytes = assembler_.datagram_bytes(),
+          .datagram_records = records_each,
+          .records = assembler_.kept_records() - offered_ * records_each};
+}
+
+// False while its socket blocks.
+bool ExportLoop::send_to(exporter::Collector& collector, uint64_t monotonic_ns) noexcept {
+  while (offered_ < assembler_.kept()) {
+    const auto attempt = collector.send(still_offered());
+    if (attempt.outcome == exporter::Collector::Outcome::would_block) {
+      if (blocked_since_ns_ == 0) blocked_since_ns_ = monotonic_ns;
+      if (!collector.stalled() && monotonic_ns - blocked_since_ns_ < blocked_ns_max) return false;
+      collector.give_up(attempt.records, attempt.datagrams);
+    } else if (attempt.outcome == exporter::Collector::Outcome::sent) {
+      taken_ |= (~uint64_t{0} >> (64 - attempt.datagrams)) << offered_;
     }
     blocked_since_ns_ = 0;
+    offered_ += attempt.datagrams;
   }
-  datagram_done();
   return true;
 }
 
@@ -154,16 +223,20 @@ bool ExportLoop::send_sealed(uint64_t monotonic_ns) noexcept {
 // bridge, is followed.
 int64_t ExportLoop::header_ms() const noexcept {
   const int64_t stamp_ms = std::max(stamp_ms_, now_ms_);
-  const int64_t back_ms = sent_stamp_ms_ - stamp_ms;
-  return back_ms > 0 && back_ms < INT32_MAX ? sent_stamp_ms_ : stamp_ms;
+  const int64_t back_ms = last_stamp_ms_ - stamp_ms;
+  return back_ms > 0 && back_ms < INT32_MAX ? last_stamp_ms_ : stamp_ms;
 }
 
-void ExportLoop::datagram_done() noexcept {
-  sent_stamp_ms_ = stamp_ms_;
-  const bool lost = !outputs_.collectors.empty() && taken_by_ == 0;
-  (lost ? counters_.lost_send_failed : counters_.sent) += std::exchange(counters_.in_datagram, {});
-  assembler_.next();
-  sealed_ = false;
+void ExportLoop::kept_done() noexcept {
+  flow::RecordTally lost;
+  for (size_t i = 0; i < assembler_.kept() && !outputs_.collectors.empty(); ++i) {
+    if ((taken_ >> i & 1) == 0) lost += kept_[i];
+  }
+  counters_.lost_send_failed += lost;
+  counters_.sent += std::exchange(counters_.in_datagram, open_) - open_ - lost;
+  assembler_.release();
+  next_collector_ = 0;
+  taken_ = 0;
 }
 
 // Without a collector the file is where records go, so what it lost is lost: the latest, which are
@@ -181,9 +254,11 @@ void ExportLoop::lost_writing(const flow::RecordTally& lost) noexcept {
 bool ExportLoop::finish(int64_t now_ms, uint64_t monotonic_ns) {
   turn(now_ms, monotonic_ns);
   const auto holds_any = [](const ExpiryRing* ring) { return ring->count() > 0; };
-  if (waiting() > 0 || std::ranges::any_of(rings_, holds_any)) return false;
-  if (!sealed_ && !assembler_.empty()) seal(now_ms_);
-  if (!send_sealed(monotonic_ns)) return false;
+  if (assembler_.kept() > 0 || waiting() > 0 || std::ranges::any_of(rings_, holds_any))
+    return false;
+  if (!assembler_.empty() && !complete_) complete(now_ms_);
+  if (complete_ && !keep(monotonic_ns)) return false;
+  if (!send_kept(monotonic_ns)) return false;
   assembler_.next();  // counts what was lost behind the last datagram
   if (outputs_.csv) lost_writing(outputs_.csv->flush());
   for (exporter::Collector& collector : outputs_.collectors)
@@ -192,7 +267,7 @@ bool ExportLoop::finish(int64_t now_ms, uint64_t monotonic_ns) {
 }
 
 uint32_t ExportLoop::rings_popped() const noexcept {
-  return std::accumulate(rings_.begin(), rings_.end(), uint32_t{0},
+  return std::accumulate(rings_.begin(), rings_.end(), static_cast<uint32_t>(inbox_.size()),
                          [](uint32_t sum, const ExpiryRing* ring) { return sum + ring->popped(); });
 }
 

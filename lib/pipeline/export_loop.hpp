@@ -26,8 +26,15 @@ struct Outputs {
 };
 
 // The export lcore's part of the data path: assemble, send. Takes records from the rings and owns
-// the one datagram under construction; with one stream for all collectors they see identical
+// the datagrams under construction; with one stream for all collectors they see identical
 // datagrams.
+//
+//   rings ──> datagram that is filled ──> kept in a row ──> each collector, one after another
+//             full, due; paid for        44 of 30 records    in one call, or datagram by datagram
+//
+// Within a turn complete datagrams are kept until they fill a call, or the last is a partial one,
+// or nothing more waits; then they leave. Failure mode: a collector's socket blocks. Then the row
+// stays, and with it all behind it, until each collector has taken it or is given up on.
 //
 // In a capture only packets tell the time, so there the clock is what the records carry (left_ms):
 // the same records make the same datagrams on any number of lcores. A live port has its own clock.
@@ -65,25 +72,30 @@ class ExportLoop {
 
   // Exact between two turns.
   [[nodiscard]] flow::ExportCounters counters() const noexcept;
-  // Records from all rings, as these count them, modulo 2^32.
+  // Records from all rings, as these count them, modulo 2^32, with those in the inbox.
   [[nodiscard]] uint32_t rings_popped() const noexcept;
   // Records that have gone out, or were lost trying.
   [[nodiscard]] uint64_t settled_records() const noexcept {
     return counters_.taken.records - counters_.in_datagram.records;
   }
-  // Records taken from a ring but not yet looked at.
-  [[nodiscard]] size_t waiting() const noexcept { return inbox_count_ - inbox_next_; }
+  // Records in the inbox that were not yet looked at. Until all were the ring counts it, too.
+  [[nodiscard]] size_t waiting() const noexcept { return inbox_.size() - inbox_next_; }
 
  private:
-  void refill() noexcept;
+  bool refill() noexcept;
   void resolve_inbox() noexcept;
-  void accept(const flow::Record& record, const flow::Routing& routing);
+  [[nodiscard]] unsigned inboxes_a_turn() const noexcept;
+  bool take_inbox(uint64_t monotonic_ns);
+  void accept_run();
   [[nodiscard]] bool must_leave_before(const flow::Record& record) const noexcept;
   [[nodiscard]] int64_t due_ms() const noexcept { return opened_ms_ + options_.export_delay_ms; }
-  void seal(int64_t when_ms) noexcept;
-  bool send_sealed(uint64_t monotonic_ns) noexcept;
+  void complete(int64_t when_ms) noexcept;
+  bool keep(uint64_t monotonic_ns) noexcept;
+  bool send_kept(uint64_t monotonic_ns) noexcept;
+  [[nodiscard]] exporter::DatagramRow still_offered() const noexcept;
+  bool send_to(exporter::Collector& collector, uint64_t monotonic_ns) noexcept;
   [[nodiscard]] int64_t header_ms() const noexcept;
-  void datagram_done() noexcept;
+  void kept_done() noexcept;
   void write(flow::Record record, const flow::Routing& routing);
   void flush_csv_when_due();
   void lost_writing(const flow::RecordTally& lost) noexcept;
@@ -98,23 +110,28 @@ class ExportLoop {
   int64_t now_ms_ = no_clock;
   int64_t wall_offset_ms_ = 0;
   int64_t csv_flushed_ms_ = no_clock;
-  int64_t opened_ms_ = 0;  // when the datagram got its first record
-  int64_t stamp_ms_ = 0;   // the time in its header: not before any of its records
-  int64_t sent_stamp_ms_;  // of the datagram before
 
-  // A datagram that is complete stays here until each collector took it or was given up on.
-  bool sealed_ = false;
-  bool paid_ = false;  // the token bucket let it go
-  uint64_t blocked_since_ns_ = 0;
+  // The datagram that is filled.
+  int64_t opened_ms_ = 0;   // when it got its first record
+  int64_t stamp_ms_ = 0;    // the time in its header: not before any of its records
+  bool complete_ = false;   // it waits for the token bucket to let it go
+  flow::RecordTally open_;  // what it holds
+  int64_t last_stamp_ms_;   // of the datagram before
+
+  // Those that are kept stay until each collector took them or was given up on.
+  std::array<flow::RecordTally, netflow::Assembler::kept_max> kept_;
+  uint64_t taken_ = 0;  // a bit for each: some collector took it
   size_t next_collector_ = 0;
-  unsigned taken_by_ = 0;
+  size_t offered_ = 0;  // to the next collector, which took them or will not
+  uint64_t blocked_since_ns_ = 0;
 
   static constexpr size_t inbox_max = 64;
   const route::RouteTable* routes_ = nullptr;
-  std::array<flow::Record, inbox_max> inbox_;
-  std::array<flow::Routing, inbox_max> routings_;  // of the records in inbox_
+  ExpiryRing* inbox_ring_ = nullptr;
+  std::span<const flow::Record> inbox_;              // in front of that ring
+  std::array<flow::Routing, inbox_max> routings_{};  // of the records in inbox_
+  bool resolved_ = false;                            // they are not just zeros
   size_t inbox_next_ = 0;
-  size_t inbox_count_ = 0;
   size_t next_ring_ = 0;
 };
 

@@ -15,6 +15,7 @@ class PortPairs {
     partners_.emplace_back(one, other);
     partners_.emplace_back(other, one);
   }
+  [[nodiscard]] bool empty() const noexcept { return partners_.empty(); }
   // Output ifindex of what came in by this one; 0 when it is in no pair.
   [[nodiscard]] uint16_t partner_of(uint16_t in_if) const noexcept {
     for (const auto& [port, partner] : partners_) {

@@ -1,12 +1,7 @@
 #include "exporter/collector.hpp"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <poll.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <cstring>
 #include <deque>
@@ -17,86 +12,18 @@
 
 #include "failure.hpp"
 #include "support/catch.hpp"
+#include "support/scripted_kernel.hpp"
+#include "support/udp_listener.hpp"
 
 using namespace pollflow;
 using exporter::Collector;
 using exporter::CollectorAddress;
 using Outcome = exporter::Collector::Outcome;
+using test::Bytes;
+using test::Listener;
+using test::scripted_sends;
 
 namespace {
-
-using Bytes = std::vector<uint8_t>;
-
-// What send() answers next instead of sending: errno values; 0 is "send it".
-std::deque<int> scripted;
-
-}  // namespace
-
-// Takes the place of the C library's in this program, so that the kernel can be made to refuse.
-extern "C" ssize_t send(int socket, const void* bytes, size_t length, int flags) {
-  if (!scripted.empty()) {
-    errno = scripted.front();
-    scripted.pop_front();
-    if (errno != 0) return -1;
-  }
-  return sendto(socket, bytes, length, flags, nullptr, 0);
-}
-
-namespace {
-
-// A UDP socket on the loopback interface, on a port that the kernel chooses unless one is given.
-class Listener {
- public:
-  explicit Listener(int family = AF_INET, uint16_t port = 0)
-      : socket_(::socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0)) {
-    sockaddr_storage address = loopback(family, port);
-    socklen_t length = sizeof(address);
-    usable_ = bind(socket_, reinterpret_cast<sockaddr*>(&address), length) == 0 &&
-              getsockname(socket_, reinterpret_cast<sockaddr*>(&address), &length) == 0;
-    // sin_port and sin6_port share their place.
-    port_ = ntohs(reinterpret_cast<const sockaddr_in*>(&address)->sin_port);
-  }
-  Listener(const Listener&) = delete;
-  Listener& operator=(const Listener&) = delete;
-  ~Listener() { close(socket_); }
-
-  [[nodiscard]] bool usable() const { return usable_; }
-  [[nodiscard]] uint16_t port() const { return port_; }
-
-  // The next datagram; empty when none comes.
-  [[nodiscard]] Bytes receive() const {
-    pollfd wait = {.fd = socket_, .events = POLLIN, .revents = 0};
-    if (poll(&wait, 1, 2000) != 1) return {};
-    Bytes bytes(65536);
-    const ssize_t length = recv(socket_, bytes.data(), bytes.size(), 0);
-    bytes.resize(length < 0 ? 0 : static_cast<size_t>(length));
-    return bytes;
-  }
-  [[nodiscard]] bool silent() const {
-    pollfd wait = {.fd = socket_, .events = POLLIN, .revents = 0};
-    return poll(&wait, 1, 0) == 0;
-  }
-
- private:
-  static sockaddr_storage loopback(int family, uint16_t port) {
-    sockaddr_storage address{};
-    if (family == AF_INET) {
-      auto* ipv4 = reinterpret_cast<sockaddr_in*>(&address);
-      ipv4->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-      ipv4->sin_port = htons(port);
-    } else {
-      auto* ipv6 = reinterpret_cast<sockaddr_in6*>(&address);
-      ipv6->sin6_addr = in6addr_loopback;
-      ipv6->sin6_port = htons(port);
-    }
-    address.ss_family = static_cast<sa_family_t>(family);
-    return address;
-  }
-
-  int socket_;
-  uint16_t port_ = 0;
-  bool usable_ = false;
-};
 
 CollectorAddress address_of(const Listener& listener) {
   return {"127.0.0.1", std::to_string(listener.port())};
@@ -204,7 +131,7 @@ TEST_CASE("a socket that would block counts nothing, and takes the datagram late
   Collector collector(address_of(listener));
   for (const int reason : {EAGAIN, EWOULDBLOCK, ENOBUFS, EINTR}) {
     CAPTURE(reason);
-    scripted = {reason};
+    scripted_sends = {reason};
     CHECK(collector.send(datagram(72), 1) == Outcome::would_block);
   }
   check_counters(collector, {});
@@ -217,7 +144,7 @@ TEST_CASE("a socket that would block counts nothing, and takes the datagram late
 TEST_CASE("a datagram given up on is counted as failed") {
   const Listener listener;
   Collector collector(address_of(listener));
-  scripted = {EAGAIN};
+  scripted_sends = {EAGAIN};
   REQUIRE(collector.send(datagram(24 + 48 * 7), 7) == Outcome::would_block);
   collector.give_up(7);
   check_counters(collector, {.datagrams_failed = 1, .records_failed = 7});
@@ -231,7 +158,7 @@ TEST_CASE("what the kernel will never take is counted as failed, and the next on
   uint64_t failed = 0;
   for (const int reason : {EPERM, EMSGSIZE, ENETUNREACH, EHOSTUNREACH, ENETDOWN}) {
     CAPTURE(reason);
-    scripted = {reason};
+    scripted_sends = {reason};
     CHECK(collector.send(datagram(72), 3) == Outcome::failed);
     ++failed;
     check_counters(collector, {.datagrams_failed = failed, .records_failed = 3 * failed});
@@ -260,18 +187,18 @@ TEST_CASE("a refusal heard first does not hide what becomes of the datagram") {
   const Listener listener;
   Collector collector(address_of(listener));
   SECTION("sent") {
-    scripted = {ECONNREFUSED, 0};
+    scripted_sends = {ECONNREFUSED, 0};
     CHECK(collector.send(datagram(72), 1) == Outcome::sent);
     CHECK(listener.receive() == datagram(72));
     check_counters(collector, {.datagrams_sent = 1, .records_sent = 1});
   }
   SECTION("would block") {
-    scripted = {ECONNREFUSED, EAGAIN};
+    scripted_sends = {ECONNREFUSED, EAGAIN};
     CHECK(collector.send(datagram(72), 1) == Outcome::would_block);
     check_counters(collector, {});
   }
   SECTION("failed") {
-    scripted = {ECONNREFUSED, EPERM};
+    scripted_sends = {ECONNREFUSED, EPERM};
     CHECK(collector.send(datagram(72), 1) == Outcome::failed);
     check_counters(collector, {.datagrams_failed = 1, .records_failed = 1});
     CHECK(collector.last_errno() == EPERM);
@@ -284,9 +211,9 @@ TEST_CASE("a refusal heard first does not hide what becomes of the datagram") {
 TEST_CASE("refusals heard twice in a row fail no datagram") {
   const Listener listener;
   Collector collector(address_of(listener));
-  scripted = {ECONNREFUSED, ECONNREFUSED};
+  scripted_sends = {ECONNREFUSED, ECONNREFUSED};
   const Outcome outcome = collector.send(datagram(72), 1);
-  scripted.clear();
+  scripted_sends.clear();
   CHECK(outcome != Outcome::failed);
   CHECK(collector.counters().datagrams_failed == 0);
   CHECK(collector.counters().refused == 2);
@@ -295,10 +222,10 @@ TEST_CASE("refusals heard twice in a row fail no datagram") {
 TEST_CASE("refusals without end do not hold up the caller") {
   const Listener listener;
   Collector collector(address_of(listener));
-  scripted = std::deque<int>(1000, ECONNREFUSED);
+  scripted_sends = std::deque<int>(1000, ECONNREFUSED);
   const Outcome outcome = collector.send(datagram(72), 1);
-  CHECK(scripted.size() > 900);
-  scripted.clear();
+  CHECK(scripted_sends.size() > 900);
+  scripted_sends.clear();
   CHECK(outcome != Outcome::sent);
   CHECK(collector.counters().datagrams_sent == 0);
   CHECK(collector.send(datagram(72), 1) == Outcome::sent);
@@ -308,12 +235,12 @@ TEST_CASE("a collector is stalled from giving up until it takes a datagram again
   const Listener listener;
   Collector collector(address_of(listener));
   CHECK_FALSE(collector.stalled());
-  scripted = {EAGAIN};
+  scripted_sends = {EAGAIN};
   REQUIRE(collector.send(datagram(72), 1) == Outcome::would_block);
   CHECK_FALSE(collector.stalled());
   collector.give_up(1);
   CHECK(collector.stalled());
-  scripted = {EAGAIN};
+  scripted_sends = {EAGAIN};
   REQUIRE(collector.send(datagram(72), 1) == Outcome::would_block);
   CHECK(collector.stalled());
   Collector moved(std::move(collector));

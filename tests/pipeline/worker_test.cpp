@@ -84,8 +84,12 @@ class WorkerFixture {
   }
 
   std::vector<flow::Record> drain() {
-    std::vector<flow::Record> records(pipeline::ExpiryRing::records_max);
-    records.resize(ring_.pop(records));
+    std::vector<flow::Record> records;
+    while (ring_.count() > 0) {
+      const auto front = ring_.front(pipeline::ExpiryRing::records_max);
+      records.insert(records.end(), front.begin(), front.end());
+      ring_.drop_front(static_cast<unsigned>(front.size()));
+    }
     return records;
   }
 
