@@ -11,9 +11,6 @@ constexpr int64_t always_open = std::numeric_limits<int64_t>::min();
 // A first bucket with at least this many free slots takes a new flow without a look at the second.
 constexpr int roomy = 5;
 
-// The sweep reads entries one after the other, and asks for them so many before.
-constexpr size_t entries_ahead = 8;
-
 }  // namespace
 
 size_t FlowTable::buckets_for(size_t flows_max) noexcept {
@@ -22,13 +19,13 @@ size_t FlowTable::buckets_for(size_t flows_max) noexcept {
 }
 
 size_t FlowTable::blocks_for(size_t buckets) noexcept {
-  return (buckets + buckets_per_block - 1) / buckets_per_block;
+  return (buckets + SweepBlock::buckets - 1) / SweepBlock::buckets;
 }
 
 size_t FlowTable::bytes_needed(size_t flows_max) noexcept {
   const size_t buckets = buckets_for(flows_max);
-  return buckets * (TagBucket::slots * sizeof(Entry) + sizeof(TagBucket)) +
-         blocks_for(buckets) * sizeof(int64_t);
+  return buckets * (TagBucket::slots * sizeof(Entry) + sizeof(TagBucket) + sizeof(SlotWaits)) +
+         blocks_for(buckets) * sizeof(SweepBlock);
 }
 
 FlowTable::FlowTable(const Options& options, std::span<std::byte> memory) noexcept
@@ -40,8 +37,8 @@ FlowTable::FlowTable(const Options& options, std::span<std::byte> memory) noexce
   bucket_count_ = buckets_for(options.flows_max);
   entries_ = reinterpret_cast<Entry*>(memory.data());
   buckets_ = reinterpret_cast<TagBucket*>(entries_ + slot_count());
-  quiet_ms_ = {reinterpret_cast<int64_t*>(buckets_ + bucket_count_), blocks_for(bucket_count_)};
-  reopen_blocks();
+  waits_ = reinterpret_cast<SlotWaits*>(buckets_ + bucket_count_);
+  blocks_ = {reinterpret_cast<SweepBlock*>(waits_ + bucket_count_), blocks_for(bucket_count_)};
 }
 
 // Never the first one again: a distance of 1 .. count - 1 from it.
@@ -209,8 +206,10 @@ void FlowTable::free_slot(Entry& entry) noexcept {
   --flows_;
 }
 
+// As in the beginning: nobody waits.
 void FlowTable::reopen_blocks() noexcept {
-  std::ranges::fill(quiet_ms_, always_open);
+  std::fill_n(waits_, bucket_count_, SlotWaits{});
+  std::ranges::fill(blocks_, SweepBlock{});
 }
 
 void FlowTable::set_rules(const ExpiryRules& rules, int64_t now_ms) noexcept {
@@ -235,41 +234,55 @@ bool FlowTable::sweep(int64_t now_ms, RecordBatch& out) noexcept {
 
 bool FlowTable::sweep_blocks_due(int64_t now_ms, RecordBatch& out) noexcept {
   const int64_t elapsed_ms = std::clamp<int64_t>(now_ms - pass_began_ms_, 0, pass_ms);
-  const size_t due = quiet_ms_.size() * static_cast<size_t>(elapsed_ms) / pass_ms;
+  const size_t due = blocks_.size() * static_cast<size_t>(elapsed_ms) / pass_ms;
   for (; sweep_block_ < due; ++sweep_block_) {
-    if (now_ms > quiet_ms_[sweep_block_] && !sweep_block(sweep_block_, now_ms, out)) return false;
+    if (now_ms >= blocks_[sweep_block_].quiet_ms && !sweep_block(sweep_block_, now_ms, out))
+      return false;
   }
-  if (sweep_block_ == quiet_ms_.size()) {
+  if (sweep_block_ == blocks_.size()) {
     sweep_block_ = 0;
-    pass_began_ms_ = now_ms;
+    // In step with the pass before, so that no block waits for longer than a pass and a call.
+    pass_began_ms_ = std::max(pass_began_ms_ + pass_ms, now_ms - pass_ms);
   }
   return true;
 }
 
 // False, and to be visited again, when a flow could not leave.
 bool FlowTable::sweep_block(size_t block, int64_t now_ms, RecordBatch& out) noexcept {
-  int64_t quiet_ms = now_ms + std::min(rules_.inactive_timeout_ms, rules_.active_timeout_ms);
-  const size_t first = block * buckets_per_block;
-  const size_t end = std::min(first + buckets_per_block, bucket_count_);
+  const size_t first = block * SweepBlock::buckets;
+  const size_t end = std::min(first + SweepBlock::buckets, bucket_count_);
+  const uint8_t gone = blocks_[block].pass(now_ms);
   for (size_t bucket = first; bucket < end; ++bucket) {
-    for (uint32_t used = buckets_[bucket].used; used != 0; used &= used - 1) {
-      Entry& entry = entries_[slot_at(bucket, used)];
-      __builtin_prefetch(&entry + entries_ahead);
-      int64_t at_ms = std::min(entry.last_ms + rules_.inactive_timeout_ms,
-                               entry.first_ms + rules_.active_timeout_ms);
-      if (at_ms < now_ms) [[unlikely]] {
-        const Deadline due = deadline_of(entry);  // later, where --hold-idle holds
-        if (due.passed(now_ms)) {
-          if (out.full()) return false;
-          leave(entry, due, now_ms, out);
-          continue;
-        }
-        at_ms = due.at_ms;
-      }
-      quiet_ms = std::min(quiet_ms, at_ms);
-    }
+    waits_[bucket].pass(gone);
+    for (uint32_t over = waits_[bucket].over() & buckets_[bucket].used; over != 0; over &= over - 1)
+      __builtin_prefetch(&entries_[slot_at(bucket, over)], 1);
   }
-  quiet_ms_[block] = quiet_ms;
+  uint8_t least = SlotWaits::units_max;
+  for (size_t bucket = first; bucket < end; ++bucket) {
+    if (!sweep_bucket(bucket, now_ms, out)) return false;
+    least = std::min(least, waits_[bucket].least());
+  }
+  blocks_[block].quiet_ms = blocks_[block].waits_from_ms + least * SlotWaits::unit_ms;
+  return true;
+}
+
+bool FlowTable::sweep_bucket(size_t bucket, int64_t now_ms, RecordBatch& out) noexcept {
+  SlotWaits& waits = waits_[bucket];
+  for (uint32_t over = waits.over(); over != 0; over &= over - 1) {
+    const auto slot = static_cast<uint32_t>(std::countr_zero(over));
+    int64_t wait_ms = shorter_timeout_ms();  // of whoever comes into it
+    if ((buckets_[bucket].used >> slot & 1) != 0) {
+      Entry& entry = entries_[slot_at(bucket, over)];
+      const Deadline due = deadline_of(entry);
+      if (due.passed(now_ms)) {
+        if (out.full()) return false;
+        leave(entry, due, now_ms, out);
+      } else {
+        wait_ms = due.at_ms - now_ms;
+      }
+    }
+    waits.wait(slot, wait_ms);
+  }
   return true;
 }
 

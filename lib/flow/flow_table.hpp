@@ -12,6 +12,7 @@
 #include "flow/flow_walk.hpp"
 #include "flow/lateness.hpp"
 #include "flow/record_batch.hpp"
+#include "flow/sweep_block.hpp"
 #include "flow/tag_bucket.hpp"
 #include "packet/decode.hpp"
 
@@ -32,17 +33,16 @@ namespace pollflow::flow {
 // as long as that is 0 nobody looks for one of its flows in a second bucket.
 //
 // Costs: a hit is one tag line and one entry line, a new flow the same. Slots are 1.25 times
-// flows_max: 83 bytes for each flow of --max-flows.
+// flows_max: 85 bytes for each flow of --max-flows.
 //
 // Three steps lead a packet to its flow (Arrival): locate() asks for the tag line, look() reads it
 // and asks for the entry line, update() reads that. Whoever has many packets under way at once, in
 // the same order at each step, waits for memory hardly ever. The look's finding is a guess, as
 // flows come and go before the update: a wrong one costs time, nothing else.
 //
-// Expiry: flows are looked at in blocks of 32 buckets, each with the earliest time at which
-// anything in it can be over. A sweep passes over the blocks in three quarters of a second and
-// opens only those whose time has come; a new flow cannot be over sooner than the shorter timeout,
-// so inserting tells the block nothing.
+// Expiry: a sweep passes over the table in three quarters of a second. It opens a block of 32
+// buckets when any of its slots has waited for long enough, and reads the entries of those slots
+// only (SlotWaits): each flow's about once in the shorter timeout.
 //
 // Failure mode: when flows_max are held, or both buckets of a new flow are full, a flow of its
 // first bucket leaves early (EndReason::evicted), small ones before big ones, and the new one takes
@@ -129,7 +129,6 @@ class FlowTable {
   [[nodiscard]] RecordTally walk() const noexcept;
 
  private:
-  static constexpr size_t buckets_per_block = 32;
   static constexpr int64_t pass_ms = expiry_lateness_ms_max * 3 / 4;
 
   struct alignas(64) Entry {
@@ -187,6 +186,10 @@ class FlowTable {
   void free_slot(Entry& entry) noexcept;
   bool sweep_blocks_due(int64_t now_ms, RecordBatch& out) noexcept;
   bool sweep_block(size_t block, int64_t now_ms, RecordBatch& out) noexcept;
+  bool sweep_bucket(size_t bucket, int64_t now_ms, RecordBatch& out) noexcept;
+  [[nodiscard]] int64_t shorter_timeout_ms() const noexcept {
+    return std::min(rules_.inactive_timeout_ms, rules_.active_timeout_ms);
+  }
   void reopen_blocks() noexcept;
   // Calls `meet` with each flow that the step meets, until that answers false.
   template <typename Meet>
@@ -200,8 +203,9 @@ class FlowTable {
 
   size_t bucket_count_;
   TagBucket* buckets_;
-  Entry* entries_;               // TagBucket::slots for each bucket, in its order
-  std::span<int64_t> quiet_ms_;  // by block: nothing in it is over up to and including this time
+  Entry* entries_;    // TagBucket::slots for each bucket, in its order
+  SlotWaits* waits_;  // of each bucket
+  std::span<SweepBlock> blocks_;
 
   size_t flows_ = 0;
   Tally live_;

@@ -41,6 +41,8 @@ class ExpiryRing {
   void drop_front(unsigned count) noexcept;
 
  private:
+  void ask_for_room(size_t records) noexcept;
+
   rte_ring* ring_;
 };
 

@@ -4,8 +4,6 @@
 #include <pthread.h>
 #include <rte_pause.h>
 
-#include <array>
-
 #include "failure.hpp"
 
 namespace pollflow::perf {
@@ -48,10 +46,10 @@ Subject::~Subject() {
 }
 
 void Subject::pop() noexcept {
-  std::array<flow::Record, 64> records;
-  while (const unsigned count = ring_.pop(records)) {
-    for (unsigned i = 0; i < count; ++i)
-      popped_.add(records[i].carried());
+  for (auto records = ring_.front(64); !records.empty(); records = ring_.front(64)) {
+    for (const flow::Record& record : records)
+      popped_.add(record.carried());
+    ring_.drop_front(static_cast<unsigned>(records.size()));
   }
 }
 
