@@ -53,8 +53,8 @@ class Worker {
  private:
   // Packets between two steps, and packets that a step takes at once: found by measurement
   // (docs/internals/flow-table.md).
-  static constexpr uint32_t looks_behind = 16;
-  static constexpr uint32_t updates_behind = 40;
+  static constexpr uint32_t looks_behind = 12;
+  static constexpr uint32_t updates_behind = 32;
   static constexpr uint32_t window = 64;  // a power of two
   static constexpr size_t step_packets = 8;
 
