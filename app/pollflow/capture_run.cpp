@@ -1,6 +1,7 @@
 #include "capture_run.hpp"
 
 #include <rte_cycles.h>
+#include <rte_eal.h>
 #include <rte_memory.h>
 
 #include "monotonic.hpp"
@@ -16,6 +17,9 @@ constexpr unsigned control_pause_us = 1000;
 // The first packet of a capture is not always its earliest; SysUptime of one a little earlier shall
 // not wrap.
 constexpr int64_t boot_before_first_packet_ms = 60'000;
+
+// A capture so large makes up for the milliseconds that the kernel needs to clear huge pages.
+constexpr uint64_t large_capture_bytes = uint64_t{256} << 20;
 
 // Same input, same output: unless asked for, the secret of a capture's table is no secret.
 uint64_t table_secret(const Options& options) {
@@ -45,7 +49,9 @@ CaptureRun::CaptureRun(const Options& options, const port::CaptureFile& file,
                .flows = options.flows,
                .rules = options.expiry,
                .hash_secret = table_secret(options),
-               .node = SOCKET_ID_ANY}),
+               .node = SOCKET_ID_ANY,
+               .table_in_private_memory =
+                   rte_eal_has_hugepages() == 0 && file.bytes() >= large_capture_bytes}),
       rings_{&worker_.ring()},
       exporter_(export_options(options, file), rings_, outputs),
       progress_{.workers = {&worker_.progress()}},

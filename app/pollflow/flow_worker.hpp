@@ -20,6 +20,8 @@ class FlowWorker {
     flow::ExpiryRules rules;
     uint64_t hash_secret;
     int node;  // -1: any
+    // For who has no huge pages and many packets: the table is quicker there, but slower to set up.
+    bool table_in_private_memory = false;
   };
 
   // Bytes of EAL memory that a worker for so many flows takes.
