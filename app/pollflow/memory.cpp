@@ -29,7 +29,7 @@ void check_memory_available(size_t bytes) {
   throw Failure(
       ExitCode::no_device,
       fmt::format("flow table, routes and buffers take {} MiB, but the machine has {} MiB to "
-                  "give; lower --max-flows (a flow takes about 82 bytes) or "
+                  "give; lower --max-flows (a flow takes about 85 bytes) or "
                   "give fewer --routes (64 MiB and about 280 bytes each)",
                   bytes >> 20, available >> 20));
 }
