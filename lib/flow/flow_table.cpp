@@ -49,9 +49,10 @@ size_t FlowTable::second_of(const Arrival& arrival) const noexcept {
 
 // The flow is not in its first bucket: in its second, or it is new and will take a free slot or the
 // slot of a flow that is evicted.
-uint32_t FlowTable::guess_elsewhere(const Arrival& arrival) const noexcept {
+uint32_t FlowTable::guess_elsewhere(const Arrival& arrival) noexcept {
   const TagBucket& bucket = buckets_[arrival.first];
   if (bucket.away != 0) {
+    ++second_looks_;
     const size_t second = second_of(arrival);
     const uint32_t found = buckets_[second].matches(tag_of(arrival));
     if (found != 0) return slot_at(second, found);
@@ -71,10 +72,8 @@ FlowTable::Entry* FlowTable::find_in(size_t bucket, const Arrival& arrival) cons
 // Where the guess was wrong, or the flow is new.
 void FlowTable::search(const Arrival& arrival, RecordBatch& out) noexcept {
   Entry* entry = find_in(arrival.first, arrival);
-  if (entry == nullptr && buckets_[arrival.first].away != 0) {
-    ++second_looks_;
+  if (entry == nullptr && buckets_[arrival.first].away != 0)
     entry = find_in(second_of(arrival), arrival);
-  }
   if (entry == nullptr) return insert(arrival, out);
   meet(*entry, arrival, out);
 }

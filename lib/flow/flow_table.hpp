@@ -84,7 +84,7 @@ class FlowTable {
     __builtin_prefetch(&buckets_[arrival.first]);
   }
   // The second, once the tags are there.
-  void look(std::span<Arrival> arrivals) const noexcept {
+  void look(std::span<Arrival> arrivals) noexcept {
     for (Arrival& arrival : arrivals) {
       const uint32_t found = buckets_[arrival.first].matches(tag_of(arrival));
       arrival.slot = found != 0 ? slot_at(arrival.first, found) : guess_elsewhere(arrival);
@@ -163,7 +163,7 @@ class FlowTable {
   }
 
   [[nodiscard]] size_t second_of(const Arrival& arrival) const noexcept;
-  [[nodiscard]] uint32_t guess_elsewhere(const Arrival& arrival) const noexcept;
+  [[nodiscard]] uint32_t guess_elsewhere(const Arrival& arrival) noexcept;
   [[nodiscard]] Entry* find_in(size_t bucket, const Arrival& arrival) const noexcept;
   void search(const Arrival& arrival, RecordBatch& out) noexcept;
 
