@@ -44,14 +44,14 @@ size_t CaptureRun::bytes_needed(const Options& options, std::span<const route::R
 
 CaptureRun::CaptureRun(const Options& options, const port::CaptureFile& file,
                        std::span<const route::Route> routes, pipeline::Outputs& outputs)
-    : port_(capture_port_id, file.link(), options.in_if(capture_port_id)),
-      worker_({.name = "0",
+    : worker_({.name = "0",
                .flows = options.flows,
                .rules = options.expiry,
                .hash_secret = table_secret(options),
                .node = SOCKET_ID_ANY,
                .table_in_private_memory =
                    rte_eal_has_hugepages() == 0 && file.bytes() >= large_capture_bytes}),
+      port_(capture_port_id, file.link(), options.in_if(capture_port_id)),
       rings_{&worker_.ring()},
       exporter_(export_options(options, file), rings_, outputs),
       progress_{.workers = {&worker_.progress()}},

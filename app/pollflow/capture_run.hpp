@@ -41,8 +41,8 @@ class CaptureRun {
   void control_turn(bool alone);
 
  private:
-  port::CapturePort port_;
   FlowWorker worker_;
+  port::CapturePort port_;
   std::array<pipeline::ExpiryRing*, 1> rings_;
   std::optional<route::RouteTable> routes_;  // absent: none were asked for
   pipeline::ExportLoop exporter_;

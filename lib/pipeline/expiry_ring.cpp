@@ -12,6 +12,7 @@ extern "C" {
 #include <rte_ring.h>
 
 #include <algorithm>
+#include <cassert>
 #include <cstring>
 
 #include "failure.hpp"
@@ -66,6 +67,7 @@ void ExpiryRing::push(std::span<const flow::Record> records) noexcept {
   rte_ring_zc_data at{};
   rte_ring_enqueue_zc_bulk_elem_start(ring_, sizeof(flow::Record),
                                       static_cast<unsigned>(records.size()), &at, nullptr);
+  assert(at.ptr1 != nullptr);  // there was room
   // Up to the end of the ring's memory, then on from its beginning.
   std::memcpy(at.ptr1, records.data(), at.n1 * sizeof(flow::Record));
   if (at.n1 < records.size())
