@@ -70,7 +70,7 @@ void ExpiryRing::push(std::span<const flow::Record> records) noexcept {
   assert(at.ptr1 != nullptr);  // there was room
   // Up to the end of the ring's memory, then on from its beginning.
   std::memcpy(at.ptr1, records.data(), at.n1 * sizeof(flow::Record));
-  if (at.n1 < records.size())
+  if (at.ptr2 != nullptr)
     std::memcpy(at.ptr2, records.data() + at.n1, (records.size() - at.n1) * sizeof(flow::Record));
   rte_ring_enqueue_zc_elem_finish(ring_, static_cast<unsigned>(records.size()));
   ask_for_room(records.size());
