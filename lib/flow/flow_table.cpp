@@ -280,7 +280,7 @@ bool FlowTable::sweep_bucket(size_t bucket, int64_t now_ms, RecordBatch& out) no
         if (out.full()) return false;
         leave(entry, due, now_ms, out);
       } else {
-        wait_ms = due.at_ms - now_ms;
+        wait_ms = std::min(wait_ms, due.at_ms - now_ms);
       }
     }
     waits.wait(slot, wait_ms);
