@@ -35,6 +35,7 @@ std::vector<QueueRef> Lane::queues() const {
 
 bool Lane::turn(Phase phase, const LiveSettings* wanted) {
   if (wanted != settings_) {
+    flows_.worker().settle();  // packets that came before are judged by the rules before
     flows_.table().set_rules(wanted->rules, clock_.now_ms());
     settings_ = wanted;
   }

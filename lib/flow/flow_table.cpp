@@ -57,7 +57,8 @@ uint32_t FlowTable::guess_elsewhere(const Arrival& arrival) noexcept {
     const uint32_t found = buckets_[second].matches(tag_of(arrival));
     if (found != 0) return slot_at(second, found);
   }
-  if (bucket.free() == 0 || flows_ == flows_max_) return next_to_evict(arrival.first);
+  const bool evicts = bucket.free() == 0 || (flows_ == flows_max_ && bucket.used != 0);
+  if (evicts) return next_to_evict(arrival.first);
   return slot_at(arrival.first, bucket.free());
 }
 
@@ -108,10 +109,11 @@ void FlowTable::end_if_over(Entry& entry, const Arrival& arrival, RecordBatch& o
   }
 }
 
-// The first bucket while it is roomy, then the emptier one; the first when both are full.
+// The first bucket while it is roomy, then the emptier one; the first when both are full, and when
+// no more away from it can be counted, which takes somebody who knows the secret.
 size_t FlowTable::bucket_for(const Arrival& arrival) const noexcept {
   const int room = buckets_[arrival.first].room();
-  if (room >= roomy) return arrival.first;
+  if (room >= roomy || buckets_[arrival.first].away == TagBucket::away_max) return arrival.first;
   const size_t second = second_of(arrival);
   return buckets_[second].room() > room ? second : arrival.first;
 }
@@ -205,16 +207,16 @@ void FlowTable::free_slot(Entry& entry) noexcept {
   --flows_;
 }
 
-// As in the beginning: nobody waits.
-void FlowTable::reopen_blocks() noexcept {
+// Nobody waits from now on. Time may lie before 1970: 0 would not do for it.
+void FlowTable::reopen_blocks(int64_t now_ms) noexcept {
   std::fill_n(waits_, bucket_count_, SlotWaits{});
-  std::ranges::fill(blocks_, SweepBlock{});
+  std::ranges::fill(blocks_, SweepBlock{.waits_from_ms = now_ms, .quiet_ms = now_ms});
 }
 
 void FlowTable::set_rules(const ExpiryRules& rules, int64_t now_ms) noexcept {
   rules_ = rules;
   ruled_since_ms_ = now_ms;
-  reopen_blocks();
+  reopen_blocks(now_ms);
 }
 
 bool FlowTable::sweep(int64_t now_ms, RecordBatch& out) noexcept {
@@ -222,7 +224,7 @@ bool FlowTable::sweep(int64_t now_ms, RecordBatch& out) noexcept {
   // stops holding. A step back of less than a pass only delays a block by as much.
   const bool stepped_back = now_ms + pass_ms < pass_began_ms_;
   const bool pressure_rose = rules_.hold_idle && pressure() && !swept_under_pressure_;
-  if (stepped_back || pressure_rose) reopen_blocks();
+  if (stepped_back || pressure_rose) reopen_blocks(now_ms);
   if (stepped_back) pass_began_ms_ = now_ms;
   if (pressure_rose) ruled_since_ms_ = now_ms;
   const bool done = sweep_blocks_due(now_ms, out);
@@ -269,7 +271,7 @@ bool FlowTable::sweep_bucket(size_t bucket, int64_t now_ms, RecordBatch& out) no
   SlotWaits& waits = waits_[bucket];
   for (uint32_t over = waits.over(); over != 0; over &= over - 1) {
     const auto slot = static_cast<uint32_t>(std::countr_zero(over));
-    int64_t wait_ms = shorter_timeout_ms();  // of whoever comes into it
+    int64_t wait_ms = shorter_timeout_ms();  // of whoever comes into it, perhaps in a moment
     if ((buckets_[bucket].used >> slot & 1) != 0) {
       Entry& entry = entries_[slot_at(bucket, over)];
       const Deadline due = deadline_of(entry);
@@ -277,7 +279,7 @@ bool FlowTable::sweep_bucket(size_t bucket, int64_t now_ms, RecordBatch& out) no
         if (out.full()) return false;
         leave(entry, due, now_ms, out);
       } else {
-        wait_ms = due.at_ms - now_ms;
+        wait_ms = std::min(wait_ms, due.at_ms - now_ms);
       }
     }
     waits.wait(slot, wait_ms);

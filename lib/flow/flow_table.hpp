@@ -190,7 +190,7 @@ class FlowTable {
   [[nodiscard]] int64_t shorter_timeout_ms() const noexcept {
     return std::min(rules_.inactive_timeout_ms, rules_.active_timeout_ms);
   }
-  void reopen_blocks() noexcept;
+  void reopen_blocks(int64_t now_ms) noexcept;
   // Calls `meet` with each flow that the step meets, until that answers false.
   template <typename Meet>
   void step(FlowWalk& walk, Meet meet) const noexcept;

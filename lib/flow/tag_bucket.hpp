@@ -23,6 +23,7 @@ namespace pollflow::flow {
 // not by each packet.
 struct alignas(64) TagBucket {
   static constexpr uint32_t slots = 26;
+  static constexpr uint16_t away_max = UINT16_MAX;
 
   std::array<uint16_t, slots> tags;
   uint32_t used;  // bit i: slot i has a flow

@@ -150,6 +150,8 @@ void Worker::serve(Errand& errand, int64_t now_ms) noexcept {
 }
 
 bool Worker::flush(int64_t now_ms) noexcept {
+  // Packets that are still under way may let flows leave: they wait for room as a source would.
+  if (updated_ != decoded_ && !has_room()) return false;
   settle();
   batch_.reset(ring_.room());
   const bool done = table_.flush(now_ms, batch_);

@@ -5,100 +5,18 @@
 #include <algorithm>
 #include <vector>
 
+#include "pipeline/worker_fixture.hpp"
 #include "support/catch.hpp"
 #include "support/flow_fixtures.hpp"
 
 using namespace pollflow;
+using namespace pollflow::test;
 using flow::EndReason;
 using packet::Fate;
 
 namespace {
 
 constexpr int64_t start_ms = 1'700'000'000'000;
-
-std::vector<uint8_t> udp_frame(uint8_t host, uint16_t total_length = 28) {
-  std::vector<uint8_t> frame(14 + 28, 0);
-  frame[12] = 0x08;
-  uint8_t* ip = frame.data() + 14;
-  ip[0] = 0x45;
-  ip[2] = static_cast<uint8_t>(total_length >> 8);
-  ip[3] = static_cast<uint8_t>(total_length);
-  ip[9] = 17;
-  ip[15] = host;
-  ip[19] = 1;
-  ip[21] = host;  // source port
-  ip[23] = 53;
-  return frame;
-}
-
-std::vector<uint8_t> tcp_frame(uint8_t host, uint8_t flags) {
-  std::vector<uint8_t> frame = udp_frame(host, 40);
-  frame.resize(14 + 40, 0);
-  frame[14 + 9] = 6;
-  frame[14 + 20 + 13] = flags;
-  return frame;
-}
-
-class WorkerFixture {
- public:
-  explicit WorkerFixture(size_t flows_max = 1024, flow::ExpiryRules rules = {})
-      : table_({.flows_max = flows_max, .rules = rules, .hash_secret = 1}),
-        pool_(rte_pktmbuf_pool_create("worker_test", 255, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE,
-                                      SOCKET_ID_ANY)),
-        ring_("worker_test", SOCKET_ID_ANY),
-        worker_(table_.table(), ring_) {
-    REQUIRE(pool_ != nullptr);
-  }
-  WorkerFixture(const WorkerFixture&) = delete;
-  WorkerFixture& operator=(const WorkerFixture&) = delete;
-  ~WorkerFixture() {
-    CHECK(rte_mempool_in_use_count(pool_) == 0);  // each packet was freed, once
-    rte_mempool_free(pool_);
-  }
-
-  pipeline::Worker& worker() { return worker_; }
-  flow::FlowTable& table() { return table_.table(); }
-  pipeline::ExpiryRing& ring() { return ring_; }
-
-  // The frame in mbuf segments of `segment_bytes` each.
-  rte_mbuf* mbuf(const std::vector<uint8_t>& frame, size_t segment_bytes = 2048) {
-    rte_mbuf* head = nullptr;
-    for (size_t at = 0; at < frame.size(); at += segment_bytes) {
-      const size_t bytes = std::min(segment_bytes, frame.size() - at);
-      rte_mbuf* segment = rte_pktmbuf_alloc(pool_);
-      char* data = rte_pktmbuf_append(segment, static_cast<uint16_t>(bytes));
-      REQUIRE(data != nullptr);
-      std::copy_n(frame.data() + at, bytes, reinterpret_cast<uint8_t*>(data));
-      if (head == nullptr) {
-        head = segment;
-      } else {
-        REQUIRE(rte_pktmbuf_chain(head, segment) == 0);
-      }
-    }
-    return head;
-  }
-
-  void process(std::vector<rte_mbuf*> packets, int64_t now_ms) {
-    const std::vector<int64_t> arrivals(packets.size(), now_ms);
-    worker_.process({packets, arrivals, now_ms, packet::LinkType::ethernet, 9});
-  }
-
-  std::vector<flow::Record> drain() {
-    std::vector<flow::Record> records;
-    while (ring_.count() > 0) {
-      const auto front = ring_.front(pipeline::ExpiryRing::records_max);
-      records.insert(records.end(), front.begin(), front.end());
-      ring_.drop_front(static_cast<unsigned>(front.size()));
-    }
-    return records;
-  }
-
- private:
-  test::TableFixture table_;
-  rte_mempool* pool_;
-  pipeline::ExpiryRing ring_;
-  pipeline::Worker worker_;
-};
 
 }  // namespace
 
