@@ -207,10 +207,11 @@ void FlowTable::free_slot(Entry& entry) noexcept {
   --flows_;
 }
 
-// Nobody waits from now on. Time may lie before 1970: 0 would not do for it.
+// Whatever waits in them has waited for long enough, now_ms being perhaps before 1970. By block,
+// for under --hold-idle this may come each millisecond.
 void FlowTable::reopen_blocks(int64_t now_ms) noexcept {
-  std::fill_n(waits_, bucket_count_, SlotWaits{});
-  std::ranges::fill(blocks_, SweepBlock{.waits_from_ms = now_ms, .quiet_ms = now_ms});
+  std::ranges::fill(
+      blocks_, SweepBlock{.waits_from_ms = now_ms - 2 * SlotWaits::longest_ms, .quiet_ms = now_ms});
 }
 
 void FlowTable::set_rules(const ExpiryRules& rules, int64_t now_ms) noexcept {

@@ -25,6 +25,7 @@ namespace pollflow::flow {
 struct alignas(32) SlotWaits {
   static constexpr int64_t unit_ms = 64;
   static constexpr int64_t units_max = UINT8_MAX;
+  static constexpr int64_t longest_ms = units_max * unit_ms;
 
   std::array<uint8_t, 32> units;  // the last few belong to no slot
 
