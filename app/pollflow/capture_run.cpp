@@ -111,7 +111,7 @@ flow::Ledger CaptureRun::ledger() const {
           .workers = worker_.worker().counters(),
           .in_tables = worker_.table().walk(),
           .flows_high_water = worker_.table().flows_high_water(),
-          .ring_records = worker_.ring().count() + exporter_.waiting(),
+          .ring_records = worker_.ring().pushed() - exporter_.rings_popped() + exporter_.waiting(),
           .exported = exporter_.counters()};
 }
 

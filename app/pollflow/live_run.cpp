@@ -250,14 +250,15 @@ void LiveRun::tell(const std::string& sentence) {
 
 flow::Ledger LiveRun::ledger() const {
   flow::Ledger ledger{.exported = exporter_->loop().counters()};
-  ledger.ring_records = exporter_->loop().waiting();
+  uint32_t in_rings = 0 - exporter_->loop().rings_popped();  // modulo 2^32, as rings count
   for (const Lane& lane : lanes_) {
     const FlowWorker& flows = lane.flows();
     ledger.workers += flows.worker().counters();
     ledger.in_tables += flows.table().walk();
     ledger.flows_high_water += flows.table().flows_high_water();
-    ledger.ring_records += flows.ring().count();
+    in_rings += flows.ring().pushed();
   }
+  ledger.ring_records = in_rings + exporter_->loop().waiting();
   const auto told = control::read_workers(sources_);  // their last word, which has all of it
   for (const auto& port : ports_.all()) {
     std::vector<flow::QueueCounters> queues =

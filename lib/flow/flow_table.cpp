@@ -222,7 +222,7 @@ void FlowTable::set_rules(const ExpiryRules& rules, int64_t now_ms) noexcept {
 
 bool FlowTable::sweep(int64_t now_ms, RecordBatch& out) noexcept {
   // What a block was promised to be quiet until is void when time steps back, or when --hold-idle
-  // stops holding. A step back of less than a pass only delays a block by as much.
+  // stops holding. A smaller step back, of up to two passes, only delays a block by as much.
   const bool stepped_back = now_ms + pass_ms < pass_began_ms_;
   const bool pressure_rose = rules_.hold_idle && pressure() && !swept_under_pressure_;
   if (stepped_back || pressure_rose) reopen_blocks(now_ms);
