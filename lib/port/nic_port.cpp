@@ -52,7 +52,7 @@ std::optional<int> kernel_flags(unsigned if_index) {
 // Drivers that sit on a kernel interface (net_af_packet, for one) say that their link is always up.
 NicPort::Link kernel_link(unsigned if_index) {
   const std::optional<int> flags = kernel_flags(if_index);
-  if (!flags) return {.up = false, .text = "down: the kernel's interface is gone"};
+  if (!flags) return {.up = false, .text = "down: the kernel's interface is gone", .gone = true};
   const bool up = (*flags & IFF_RUNNING) != 0;
   return {.up = up, .text = up ? "up" : "down"};
 }

@@ -61,6 +61,7 @@ class NicPort {
   struct Link {
     bool up;
     std::string text;
+    bool gone = false;  // with the kernel's interface that it was of
   };
   [[nodiscard]] std::optional<Link> link() const;
   // How often the device has reported a change of its link (0 for one that never does).

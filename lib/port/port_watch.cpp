@@ -35,10 +35,10 @@ void PortWatch::look_at_link(uint64_t monotonic_ns) {
   if (!link) return;
   const uint32_t events = port_.link_events();
   const bool flapped = events != std::exchange(link_events_, events) && link_up_ == link->up;
-  if (!link_up_) {
+  if (!link_up_ && !link->gone) {
     if (link->up || monotonic_ns - began_ns_ > link_wait_ns) link_up_ = link->up;
     if (link_up_ == false) tell_once(no_link, "no link so far; check cable, optics and far end");
-  } else if (*link_up_ != link->up) {
+  } else if (link_up_ != link->up) {
     link_up_ = link->up;
     tell(fmt::format("link is {}", link->text));
   } else if (flapped) {
