@@ -31,7 +31,7 @@ Case uniform_case(const Options& options) {
 
 Case million_case(const Options& options) {
   Case setting = uniform_over(million, options);
-  setting.library = true;
+  setting.with_rte_hash = true;
   return setting;
 }
 

@@ -25,7 +25,7 @@ Run::Run(const Case& setting, Source& source, const Options& options)
                 .drain_cpu = setting.drain ? 1 : -1}),
       raw_memory_(setting.flows_max / 4 * 5 * sizeof(RawFloor::Line)),
       raw_(raw_memory_.bytes()) {
-  if (setting.library)
+  if (setting.with_rte_hash)
     library_ = std::make_unique<LibraryWorker>(static_cast<uint32_t>(setting.flows_max / 4 * 5));
 }
 

@@ -18,7 +18,7 @@ struct Case {
   Sequence warm;      // whole rounds of the mbufs
   Sequence measured;  // a slice for each round
   Hashes hashes = Hashes::spread;
-  bool library = false;  // rte_hash in our place too
+  bool with_rte_hash = false;  // in our place, too
   bool drain = false;    // records leave the ring meanwhile, on the second CPU
 };
 
