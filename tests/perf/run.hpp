@@ -19,7 +19,7 @@ struct Case {
   Sequence measured;  // a slice for each round
   Hashes hashes = Hashes::spread;
   bool with_rte_hash = false;  // in our place, too
-  bool drain = false;    // records leave the ring meanwhile, on the second CPU
+  bool drain = false;          // records leave the ring meanwhile, on the second CPU
 };
 
 // One case: in each round the same packets through the source alone, the worker, memory alone and,
