@@ -343,6 +343,11 @@ class RoutesTest(ControlTest):
                 routes.write_text(tables[number % 3])
                 self.assertEqual(live.ask("/pollflow/routes/reload", at)["routes"], 1)
             took = time.monotonic() - began
+            for table in tables:                    # each of them long enough that flows leave under it
+                routes.write_text(table)
+                live.ask("/pollflow/routes/reload", at)
+                created = live.ask("/pollflow/ledger", at)["created_records"]
+                wait_until(lambda: live.ask("/pollflow/ledger", at)["created_records"] > created, "records leave")
             routes.write_text("10.0.0.0/8 nowhere 1\n")
             self.assertIn("line 1", live.ask("/pollflow/routes/reload", at))
             self.assertEqual(live.ask("/pollflow/routes", at)["routes"], 1)
