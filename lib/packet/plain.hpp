@@ -12,8 +12,8 @@
 
 namespace pollflow::packet {
 
-// What most packets on a wire are, decoded with a few loads and one compare each: decode() answers
-// the same about them, and about all others.
+// What most packets on a wire are, decoded with a few loads and compares: decode() answers the same
+// about them, and answers about all others.
 
 // An IPv4 header without options is so long, and behind it TCP up to its flags.
 inline constexpr size_t plain_bytes = 20 + 14;

@@ -61,6 +61,13 @@ class BenchTest(unittest.TestCase):
                     if link.is_file() or link.is_symlink():
                         link.unlink()
 
+    def test_no_figure_when_the_source_is_too_slow(self):
+        samples = {"cases": [{"name": "uniform 1 K", "samples": {"worker": [25], "null": [10], "raw": [5]}}]}
+        folder = self.stand_in(worker_bench="echo '%s'\n" % json.dumps(samples))
+        done = bench("--only", "worker", "--build", folder)
+        self.assertEqual([done.returncode, done.stdout], [1, ""])
+        self.assertIn("not 3 times faster than the worker in: uniform 1 K", done.stderr)
+
     def test_no_figure_when_the_ledger_of_a_capture_is_wrong(self):
         done = bench("--tiny", "--only", "captures", "--build", self.stand_in(pollflow="exit 1\n"))
         self.assertEqual([done.returncode, done.stdout], [1, ""])

@@ -14,6 +14,8 @@
 #include <vector>
 
 #include "support/catch.hpp"
+#include "support/export_records.hpp"
+#include "support/udp_listener.hpp"
 #include "support/v5_reader.hpp"
 
 using namespace pollflow;
@@ -22,66 +24,25 @@ using pipeline::ExportLoop;
 
 namespace {
 
-constexpr int64_t boot_ms = 1'700'000'000'000;
-constexpr int64_t start_ms = boot_ms + 60'000;
-constexpr uint64_t second_ns = 1'000'000'000;
+using test::boot_ms;
+using test::second_ns;
+using test::start_ms;
 
 Record record_left_at(int64_t left_ms, uint32_t number = 1) {
-  return {.key = {.src = number,
-                  .dst = 2,
-                  .src_port = 3,
-                  .dst_port = 4,
-                  .in_if = 1,
-                  .protocol = 17,
-                  .tos = 0},
-          .packets = 2,
-          .octets = 100,
-          .first_ms = left_ms - 20'000,
-          .last_ms = left_ms - 16'000,
-          .left_ms = left_ms,
-          .tcp_flags = 0,
-          .reason = flow::EndReason::idle};
+  Record record = test::numbered_record(left_ms, number);
+  record.octets = 100;
+  return record;
 }
 
-// A UDP socket on loopback that keeps what it gets.
-class Listener {
- public:
-  Listener() : socket_(socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0)) {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    REQUIRE(bind(socket_, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0);
-    socklen_t length = sizeof(address);
-    getsockname(socket_, reinterpret_cast<sockaddr*>(&address), &length);
-    port_ = ntohs(address.sin_port);
-  }
-  Listener(const Listener&) = delete;
-  Listener& operator=(const Listener&) = delete;
-  ~Listener() { close(socket_); }
-
-  exporter::CollectorAddress address() const { return {"127.0.0.1", fmt::to_string(port_)}; }
-
-  std::vector<std::vector<uint8_t>> datagrams() {
-    std::vector<std::vector<uint8_t>> all;
-    for (;;) {
-      std::vector<uint8_t> datagram(65'536);
-      const ssize_t bytes = recv(socket_, datagram.data(), datagram.size(), 0);
-      if (bytes < 0) return all;
-      datagram.resize(static_cast<size_t>(bytes));
-      all.push_back(std::move(datagram));
-    }
-  }
-
- private:
-  int socket_;
-  uint16_t port_ = 0;
-};
+exporter::CollectorAddress address_of(const test::Listener& listener) {
+  return {"127.0.0.1", fmt::to_string(listener.port())};
+}
 
 struct ExportFixture {
   explicit ExportFixture(size_t collectors = 1, ExportLoop::Options with = {})
       : listeners(collectors), ring("export_test", SOCKET_ID_ANY), rings{&ring} {
-    for (const Listener& listener : listeners)
-      outputs.collectors.emplace_back(listener.address());
+    for (const test::Listener& listener : listeners)
+      outputs.collectors.emplace_back(address_of(listener));
     with.boot_ms = boot_ms;
     loop.emplace(with, rings, outputs);
   }
@@ -89,13 +50,12 @@ struct ExportFixture {
   void push(const Record& record) { ring.push({&record, 1}); }
   std::vector<test::V5Datagram> received(size_t listener = 0) {
     std::vector<test::V5Datagram> decoded;
-    for (const auto& bytes : listeners[listener].datagrams()) {
+    for (const test::Bytes& bytes : listeners[listener].datagrams())
       decoded.push_back(test::read_v5(bytes));
-    }
     return decoded;
   }
 
-  std::vector<Listener> listeners;
+  std::vector<test::Listener> listeners;
   pipeline::ExpiryRing ring;
   std::array<pipeline::ExpiryRing*, 1> rings;
   pipeline::Outputs outputs;

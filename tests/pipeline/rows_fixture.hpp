@@ -9,32 +9,12 @@
 
 #include "pipeline/export_loop.hpp"
 #include "support/catch.hpp"
+#include "support/export_records.hpp"
 #include "support/scripted_kernel.hpp"
 #include "support/udp_listener.hpp"
 #include "support/v5_reader.hpp"
 
 namespace pollflow::test {
-
-inline constexpr int64_t boot_ms = 1'700'000'000'000;
-inline constexpr int64_t start_ms = boot_ms + 60'000;
-inline constexpr uint64_t second_ns = 1'000'000'000;
-
-inline flow::Record numbered_record(int64_t left_ms, uint32_t number) {
-  return {.key = {.src = number,
-                  .dst = 2,
-                  .src_port = 3,
-                  .dst_port = 4,
-                  .in_if = 1,
-                  .protocol = 17,
-                  .tos = 0},
-          .packets = 2,
-          .octets = 100 + number,
-          .first_ms = left_ms - 20'000,
-          .last_ms = left_ms - 16'000,
-          .left_ms = left_ms,
-          .tcp_flags = 0,
-          .reason = flow::EndReason::idle};
-}
 
 // An export loop whose collectors are sockets of this program, and whose kernel is scripted.
 class RowsFixture {

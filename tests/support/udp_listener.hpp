@@ -46,6 +46,14 @@ class Listener {
     return poll(&wait, 1, 0) == 0;
   }
 
+  // All that has come.
+  [[nodiscard]] std::vector<Bytes> datagrams() const {
+    std::vector<Bytes> all;
+    while (!silent())
+      all.push_back(receive());
+    return all;
+  }
+
  private:
   static sockaddr_storage loopback(int family, uint16_t port) {
     sockaddr_storage address{};
