@@ -4,6 +4,8 @@
 #include <string>
 #include <utility>
 
+#include "printable.hpp"
+
 namespace pollflow {
 
 // Exit codes of pollflow, after BSD's sysexits.h; docs/reference/exit-codes.md.
@@ -23,7 +25,7 @@ enum class ExitCode : int {
 struct Failure : std::runtime_error {
   // `more`: whole lines to show behind the sentence, such as EAL's own words.
   Failure(ExitCode exit_code, const std::string& sentence, std::string more = {})
-      : std::runtime_error(sentence), code(exit_code), details(std::move(more)) {}
+      : std::runtime_error(printable(sentence)), code(exit_code), details(std::move(more)) {}
 
   ExitCode code;
   std::string details;

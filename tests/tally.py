@@ -1,4 +1,4 @@
-"""Adds up a folder of results: meson's *.json test logs and *.style files of one word each.
+"""Adds up a folder of results: meson's *.json test logs and *.check files of one word each.
 
 Prints one line, 'N passed, N failed, N skipped', counting the cases within each test, and exits with 1
 when any failed.
@@ -39,8 +39,8 @@ def main():
     for log_file in sorted(folder.glob("*.json")):
         for line in log_file.read_text().splitlines():
             total = [sum(pair) for pair in zip(total, cases(json.loads(line)))]
-    for style in folder.glob("*.style"):
-        total[0 if style.read_text().strip() == "passed" else 1] += 1
+    for check in folder.glob("*.check"):
+        total[0 if check.read_text().strip() == "passed" else 1] += 1
     print(f"{total[0]} passed, {total[1]} failed, {total[2]} skipped")
     sys.exit(total[1] > 0 or total[0] == 0)
 

@@ -11,6 +11,7 @@
 #include "eal_arguments.hpp"
 #include "eal_lcores.hpp"
 #include "memory.hpp"
+#include "privileges.hpp"
 #include "route/load.hpp"
 #include "run_end.hpp"
 #include "streams.hpp"
@@ -70,6 +71,7 @@ ExitCode judge(const Options& options, const port::CaptureFile& file, const Capt
 ExitCode read_capture(const CommandLine& line) {
   const Options& options = line.options;
   check_names_no_device(line.eal);
+  const StepDown privileges(options.user, options.seccomp);
   const port::CaptureFile file(options.read);
   const std::vector<route::Route> routes = route::load_routes(options.routes);
   const size_t memory_bytes = CaptureRun::bytes_needed(options, routes);
@@ -82,7 +84,9 @@ ExitCode read_capture(const CommandLine& line) {
                 line.eal);
   check_only_port(eal);
   CaptureRun run(options, file, routes, outputs.records);
-  run.run(plan_for_capture(options));
+  const LcorePlan plan = plan_for_capture(options);
+  privileges.step_down(false);
+  run.run(plan);
 
   const flow::Ledger ledger = run.ledger();
   const ExitCode of_capture = judge(options, file, run, ledger);

@@ -24,6 +24,20 @@ bool sets_memory(const std::string& argument) {
   return argument.starts_with("-m") || argument.starts_with("--socket-mem");
 }
 
+// EAL takes long options cut short, too.
+bool is_option(const std::string& argument, std::string_view option) {
+  const std::string_view name = std::string_view(argument).substr(0, argument.find('='));
+  return name.size() > std::string_view("--x").size() && option.starts_with(name);
+}
+
+// That have no files in hugetlbfs, have others attach to them, or say themselves when they go.
+bool rules_out_unlinking(const std::string& argument) {
+  constexpr std::array<std::string_view, 5> options = {"--no-huge", "--in-memory", "--huge-unlink",
+                                                       "--single-file-segments", "--proc-type"};
+  return std::ranges::any_of(options,
+                             [&](std::string_view option) { return is_option(argument, option); });
+}
+
 std::string in_mib(size_t bytes) {
   return fmt::to_string((bytes + eal_memory_bytes + mib - 1) / mib);
 }
@@ -75,6 +89,8 @@ std::vector<std::string> live_eal_arguments(const std::vector<std::string>& oper
       std::ranges::find(operator_arguments, "--no-huge") != operator_arguments.end();
   if (no_huge && std::ranges::none_of(operator_arguments, sets_memory))
     arguments.insert(arguments.end(), {"-m", in_mib(memory_bytes)});
+  if (std::ranges::none_of(operator_arguments, rules_out_unlinking))
+    arguments.emplace_back("--huge-unlink=always");
   arguments.insert(arguments.end(), operator_arguments.begin(), operator_arguments.end());
   return arguments;
 }

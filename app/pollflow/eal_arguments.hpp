@@ -20,8 +20,10 @@ std::vector<unsigned> allowed_cpus();
 // behind, one lcore unless the operator lays out more. The operator's own arguments come last.
 std::vector<std::string> eal_arguments(const CaptureNeeds& needs);
 
-// The same for live ports: the operator's arguments as they are. Only where they say --no-huge and
-// not how much memory, `memory_bytes` is asked for, as EAL's own 64 MiB hold no flow table.
+// The same for live ports: the operator's arguments as they are, and before them what they leave
+// open: with --no-huge how much memory, `memory_bytes`, as EAL's own 64 MiB hold no flow table;
+// with huge pages that no file of them outlives its mapping, so that they are free however the
+// process ends.
 std::vector<std::string> live_eal_arguments(const std::vector<std::string>& operator_arguments,
                                             size_t memory_bytes);
 

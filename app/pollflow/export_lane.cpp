@@ -1,7 +1,5 @@
 #include "export_lane.hpp"
 
-#include <rte_cycles.h>
-
 #include <algorithm>
 
 #include "monotonic.hpp"
@@ -28,6 +26,7 @@ ExportLane::ExportLane(const pipeline::ExportLoop::Options& options, std::deque<
       clock_(clock),
       loop_(options, rings_of(lanes), outputs),
       settings_(now),
+      reports_told_(lanes.size()),
       collectors_(outputs.collectors.size()) {}
 
 bool ExportLane::turn(const LiveSettings* wanted) {
@@ -71,24 +70,29 @@ void ExportLane::note_lost() {
   lost_noted_ = lost;
 }
 
-bool ExportLane::all_told_since(uint64_t tsc) const noexcept {
-  return std::ranges::all_of(lanes_, [tsc](const Lane& lane) { return lane.told_tsc() > tsc; });
+bool ExportLane::all_told_anew() const noexcept {
+  return std::ranges::equal(lanes_, reports_told_, [](const Lane& lane, uint64_t before) {
+    return lane.reports_told() > before;
+  });
 }
 
 // A report is drawn up, and told once the workers have told theirs; meanwhile the one before
-// stands, however long somebody may be kept from his turn.
+// stands, however long somebody may be kept from his turn. How many reports they had told is looked
+// at last: what was taken from a ring before was pushed before the next one.
 void ExportLane::tell() {
-  if (!over_ && !all_told_since(drawn_up_tsc_)) return;
-  if (drawn_up_tsc_ != 0 && !over_) report_.publish(next_report_);
+  if (!over_ && !all_told_anew()) return;
+  if (drawn_up_ && !over_) report_.publish(next_report_);
   next_report_ = {.counters = loop_.counters(),
                   .rings_popped = loop_.rings_popped(),
                   .waiting = loop_.waiting()};
-  drawn_up_tsc_ = rte_rdtsc();
+  drawn_up_ = true;
+  std::ranges::transform(lanes_, reports_told_.begin(), &Lane::reports_told);
   if (over_) report_.publish(next_report_);
   for (size_t i = 0; i < collectors_.size(); ++i) {
     const exporter::Collector& collector = outputs_.collectors[i];
     collectors_[i].publish({.counters = collector.counters(),
-                            .last_errno = static_cast<uint64_t>(collector.last_errno())});
+                            .last_errno = static_cast<uint64_t>(collector.last_errno()),
+                            .last_answer = static_cast<uint64_t>(collector.last_answer())});
   }
   if (outputs_.csv) {
     csv_.publish({.written = outputs_.csv->written(),

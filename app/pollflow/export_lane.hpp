@@ -46,7 +46,7 @@ class ExportLane {
   void take_settings(const LiveSettings* wanted);
   void note_lost();
   void tell();
-  [[nodiscard]] bool all_told_since(uint64_t tsc) const noexcept;
+  [[nodiscard]] bool all_told_anew() const noexcept;
 
   std::deque<Lane>& lanes_;
   route::LiveTable& routes_;
@@ -56,8 +56,9 @@ class ExportLane {
   const LiveSettings* settings_;
   uint64_t lost_noted_ = 0;
   int64_t looked_ms_ = 0;
-  uint64_t drawn_up_tsc_ = 0;           // when `next_report_` was
-  pipeline::ExportReport next_report_;  // waits for the workers
+  pipeline::ExportReport next_report_;  // drawn up, waits for the workers
+  bool drawn_up_ = false;
+  std::vector<uint64_t> reports_told_;  // by each lane when it was drawn up
   bool over_ = false;
 
   pipeline::Published<pipeline::ExportReport> report_;

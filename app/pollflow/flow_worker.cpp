@@ -54,7 +54,7 @@ FlowWorker::FlowWorker(const Options& options)
           {.flows_max = options.flows, .rules = options.rules, .hash_secret = options.hash_secret},
           allocate_table(options.flows, options.node, options.table_in_private_memory)),
       ring_("expiry_" + options.name, options.node),
-      worker_(table_, ring_) {}
+      worker_(table_, ring_, options.own_export) {}
 
 void FlowWorker::tell_progress() noexcept {
   const auto tell = [](std::atomic<uint64_t>& to, uint64_t value) {

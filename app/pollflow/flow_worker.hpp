@@ -20,6 +20,7 @@ class FlowWorker {
     flow::ExpiryRules rules;
     uint64_t hash_secret;
     int node;  // -1: any
+    pipeline::OwnExport own_export{};
     // For who has no huge pages and many packets: the table is quicker there, but slower to set up.
     bool table_in_private_memory = false;
   };

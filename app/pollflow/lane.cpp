@@ -82,7 +82,9 @@ bool Lane::poll(Queue& queue, port::QueueReport& report) {
 bool Lane::drain() {
   if (drained_.load(std::memory_order_relaxed)) return false;
   const int64_t now_ms = clock_.now_ms();
-  if (drain_began_ms_ == 0) drain_began_ms_ = packets_seen_ms_ = now_ms;
+  // Anew when the clock steps back, or a stop would wait for it to catch up.
+  if (drain_began_ms_ == 0 || now_ms < packets_seen_ms_)
+    drain_began_ms_ = packets_seen_ms_ = now_ms;
   const bool any = poll();
   if (any) packets_seen_ms_ = now_ms;
   const bool empty = now_ms - packets_seen_ms_ > drained_ms;
@@ -110,13 +112,13 @@ void Lane::count_cycles(bool busy) noexcept {
   now_.cycles += tsc - turned_tsc_;
   if (busy) now_.cycles_busy += tsc - turned_tsc_;
   turned_tsc_ = tsc;
-  if (tsc - told_tsc_.load(std::memory_order_relaxed) >= tell_cycles_) tell();
+  if (tsc - told_tsc_ >= tell_cycles_) tell();
 }
 
 void Lane::tell() noexcept {
   flows_.worker().settle();
   const flow::FlowTable& table = flows_.table();
-  const uint64_t tsc = rte_rdtsc();
+  told_tsc_ = rte_rdtsc();
   now_.counters = flows_.worker().counters();
   now_.held = table.held();
   now_.flows_high_water = table.flows_high_water();
@@ -125,7 +127,7 @@ void Lane::tell() noexcept {
   now_.ring_pushed = flows_.ring().pushed();
   now_.ring_records = flows_.ring().count();
   report_.publish(now_);
-  told_tsc_.store(tsc, std::memory_order_release);
+  reports_told_.store(reports_told_.load(std::memory_order_relaxed) + 1, std::memory_order_release);
 }
 
 }  // namespace pollflow::app

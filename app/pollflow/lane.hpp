@@ -42,9 +42,9 @@ class Lane {
   [[nodiscard]] const pipeline::Published<pipeline::WorkerReport>& report() const noexcept {
     return report_;
   }
-  // When the report was told, by the TSC: all that happened on this lcore before is in it.
-  [[nodiscard]] uint64_t told_tsc() const noexcept {
-    return told_tsc_.load(std::memory_order_acquire);
+  // How many reports have been told: in the latest is all that was pushed on the ring before.
+  [[nodiscard]] uint64_t reports_told() const noexcept {
+    return reports_told_.load(std::memory_order_acquire);
   }
   [[nodiscard]] pipeline::Errand& errand() noexcept { return errand_; }
 
@@ -79,7 +79,8 @@ class Lane {
   uint64_t turned_tsc_;
   uint64_t tell_cycles_;
   pipeline::Published<pipeline::WorkerReport> report_;
-  std::atomic<uint64_t> told_tsc_ = 0;
+  uint64_t told_tsc_ = 0;
+  std::atomic<uint64_t> reports_told_ = 0;
   pipeline::Errand errand_;
 };
 

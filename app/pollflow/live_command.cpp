@@ -1,9 +1,13 @@
 #include <fmt/format.h>
 #include <rte_ethdev.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <optional>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "commands.hpp"
@@ -18,6 +22,7 @@
 #include "live_ports.hpp"
 #include "live_run.hpp"
 #include "memory.hpp"
+#include "privileges.hpp"
 #include "route/load.hpp"
 #include "route/route_table.hpp"
 #include "run_end.hpp"
@@ -55,8 +60,26 @@ void say_all(const std::vector<std::string>& sentences) {
     say(sentence);
 }
 
+// A reload would find out as late as when it is needed.
+void warn_of_unreadable(const Options& options) {
+  const auto warn = [](std::string_view option, const std::string& path) {
+    if (path.empty() || access(path.c_str(), R_OK) == 0) return;
+    say(fmt::format("{} {}: {} (as what pollflow is now); SIGHUP will not be able to read it again",
+                    option, path, std::strerror(errno)));
+  };
+  warn("--config", options.config);
+  if (options.routes != "kernel") warn("--routes", options.routes);
+}
+
+void step_down(const StepDown& privileges, const LivePorts& ports, const Options& options,
+               FILE* people) {
+  const std::string now = privileges.step_down(ports.any_of_the_kernel());
+  print_to_people(people, fmt::format("  privileges: {}\n", now));
+  warn_of_unreadable(options);
+}
+
 ExitCode run_on(const CommandLine& line, std::span<const route::Route> routes, Eal& eal,
-                OpenOutputs& outputs, control::MetricsPage& metrics) {
+                OpenOutputs& outputs, control::MetricsPage& metrics, const StepDown& privileges) {
   const Options& options = line.options;
   FILE* people = for_people(options);
   LivePorts ports(options);
@@ -80,6 +103,7 @@ ExitCode run_on(const CommandLine& line, std::span<const route::Route> routes, E
   eal.log_aloud();
   run.open_desk();
   const control::MetricsPage::Shown shown(metrics, run.sources());
+  step_down(privileges, ports, options, people);
   print_to_people(people, "\nReceiving; SIGINT or SIGTERM stops.\n");
   run.run();
   return end_run(options, run.ledger(), outputs);
@@ -89,6 +113,7 @@ ExitCode run_on(const CommandLine& line, std::span<const route::Route> routes, E
 
 ExitCode run_live(const CommandLine& line) {
   reload_on_hangup();
+  const StepDown privileges(line.options.user, line.options.seccomp);
   // A dry run leaves no files behind, nor the files of an earlier run empty.
   OpenOutputs outputs(line.options.dry_run ? Options{} : line.options);
   const std::vector<route::Route> routes = route::load_routes(line.options.routes);
@@ -102,8 +127,9 @@ ExitCode run_live(const CommandLine& line) {
     server.emplace(*line.options.metrics, [&metrics] { return metrics.text(); });
   Eal eal(live_eal_arguments(line.eal, bytes), line.eal);
   check_ports_found(eal);
+  keep_out_of_core_files();  // keys are drawn from here on
   try {
-    return run_on(line, routes, eal, outputs, metrics);
+    return run_on(line, routes, eal, outputs, metrics, privileges);
   } catch (Failure& failure) {
     if (failure.details.empty()) failure.details = eal.log();
     throw;

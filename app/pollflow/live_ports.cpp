@@ -65,6 +65,10 @@ NicPort& LivePorts::at(uint16_t port) const {
   return **std::ranges::find_if(ports_, [&](const auto& p) { return p->facts().port == port; });
 }
 
+bool LivePorts::any_of_the_kernel() const {
+  return std::ranges::any_of(ports_, [](const auto& port) { return port->is_of_the_kernel(); });
+}
+
 // Every descriptor holds a buffer; beside them a burst of each queue is in work and the lcore's
 // cache holds up to one and a half times its size.
 LivePorts::BufferNeeds LivePorts::buffer_needs(const WorkerPlan& worker) const {
@@ -105,7 +109,7 @@ port::RssKey LivePorts::key_for(const NicPort& port) const {
   const port::RssGrant offered = port.rss_offered();
   if (offered.key_bytes == 0) return {};
   if (rss_key_.empty()) {
-    std::random_device random;
+    std::random_device random("/dev/urandom");  // a CPU's own may take 40 us a number
     return port::draw_rss_key(offered.key_bytes, offered.reta_entries, std::ref(random));
   }
   if (rss_key_.size() >= offered.key_bytes)

@@ -25,6 +25,9 @@ class LivePorts {
   [[nodiscard]] const std::vector<std::unique_ptr<port::NicPort>>& all() const { return ports_; }
   [[nodiscard]] port::NicPort& at(uint16_t port) const;
 
+  // True when some are interfaces of the kernel's, which CAP_NET_ADMIN is needed to set back.
+  [[nodiscard]] bool any_of_the_kernel() const;
+
   // Bytes of EAL memory for the packet buffers of a worker.
   [[nodiscard]] size_t buffer_bytes(const WorkerPlan& worker) const;
 

@@ -24,6 +24,15 @@ uint64_t table_secret(const Options& options) {
   return options.hash_secret ? *options.hash_secret : draw_secret();
 }
 
+pipeline::OwnExport own_export(const Options& options, const pipeline::Outputs& outputs) {
+  pipeline::OwnExport own;
+  if (!options.skip_own_export) return own;
+  for (const exporter::Collector& collector : outputs.collectors) {
+    if (const auto flow = collector.flow()) own.add(*flow);
+  }
+  return own;
+}
+
 }  // namespace
 
 size_t LiveRun::flows_a_worker(const Options& options, const LcorePlan& plan) {
@@ -65,12 +74,14 @@ LiveRun::LiveRun(const CommandLine& line, std::span<const route::Route> routes, 
 }
 
 void LiveRun::add_lane(const WorkerPlan& worker, uint64_t secret) {
-  Lane& lane = lanes_.emplace_back(FlowWorker::Options{.name = std::to_string(worker.lcore.id),
-                                                       .flows = flows_a_worker(options_, plan_),
-                                                       .rules = options_.expiry,
-                                                       .hash_secret = secret,
-                                                       .node = worker.lcore.node},
-                                   clock_, orders_.settings);
+  Lane& lane =
+      lanes_.emplace_back(FlowWorker::Options{.name = std::to_string(worker.lcore.id),
+                                              .flows = flows_a_worker(options_, plan_),
+                                              .rules = options_.expiry,
+                                              .hash_secret = secret,
+                                              .node = worker.lcore.node,
+                                              .own_export = own_export(options_, outputs_)},
+                          clock_, orders_.settings);
   for (const QueueRef& queue : worker.queues) {
     const port::NicPort& port = ports_.at(queue.port);
     lane.add_queue({.port = queue.port,
@@ -232,7 +243,7 @@ void LiveRun::look_at_outputs() {
     const bool failed = report.counters.datagrams_failed > 0;
     if (collector_trouble_told_[i] || (!failed && report.counters.refused == 0)) continue;
     collector_trouble_told_[i] = true;
-    const int error = failed ? static_cast<int>(report.last_errno) : ECONNREFUSED;
+    const auto error = static_cast<int>(failed ? report.last_errno : report.last_answer);
     tell(fmt::format("--collector {}: {}; carrying on, the ledger counts what is lost",
                      outputs_.collectors[i].name(), std::strerror(error)));
   }

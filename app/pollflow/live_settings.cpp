@@ -41,6 +41,11 @@ constexpr std::array fixed = {
           [](const Options& a, const Options& b) {
             return a.hash_secret == b.hash_secret && a.hash_random == b.hash_random;
           }},
+    Fixed{
+        "--skip-own-export",
+        [](const Options& a, const Options& b) { return a.skip_own_export == b.skip_own_export; }},
+    Fixed{"--user", [](const Options& a, const Options& b) { return a.user == b.user; }},
+    Fixed{"--seccomp", [](const Options& a, const Options& b) { return a.seccomp == b.seccomp; }},
     Fixed{"--read", [](const Options& a, const Options& b) { return a.read == b.read; }},
 };
 

@@ -7,6 +7,7 @@
 #include "commands.hpp"
 #include "failure.hpp"
 #include "options.hpp"
+#include "privileges.hpp"
 #include "signals.hpp"
 #include "streams.hpp"
 
@@ -39,6 +40,7 @@ ExitCode run_command(const std::vector<std::string>& arguments) {
 
 int main(int argc, char** argv) {
   using pollflow::ExitCode;
+  pollflow::app::refuse_new_privileges();
   pollflow::app::fill_closed_streams();
   pollflow::app::install_signal_handlers();
   ExitCode code = ExitCode::failed;

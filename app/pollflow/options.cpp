@@ -14,6 +14,7 @@
 #include <sstream>
 #include <string_view>
 
+#include "boost_words.hpp"
 #include "failure.hpp"
 #include "pairs.hpp"
 #include "whole_number.hpp"
@@ -79,21 +80,34 @@ void set_pair(Options& options, const std::string& text) {
   options.pairs.emplace(other, one);
 }
 
+// What is wrong with a secret is said without it: sentences end in logs, and a mistyped one is
+// nearly the right one.
 port::RssKey rss_key(const std::string& text) {
   if (text == "random") return {};
   constexpr size_t bytes_min = 16;  // an IPv4 4-tuple and the hash
   port::RssKey key = port::parse_rss_key(text);
   if (key.size() < bytes_min) {
-    throw BadValue(fmt::format("'{}' is neither random nor at least {} bytes in hexadecimal", text,
-                               bytes_min));
+    throw BadValue(fmt::format(
+        "what it was given is neither random nor at least {} bytes in hexadecimal", bytes_min));
   }
   return key;
+}
+
+uint64_t hash_seed(const std::string& text) {
+  if (const auto seed = whole_number<uint64_t>(text, 0, UINT64_MAX)) return *seed;
+  throw BadValue(fmt::format("what it was given is neither random nor a whole number from 0 to {}",
+                             UINT64_MAX));
 }
 
 bool truth(const std::string& text) {
   if (text == "true") return true;
   if (text == "false") return false;
   throw BadValue(fmt::format("'{}' is neither true nor false", text));
+}
+
+std::string user_name(const std::string& text) {
+  if (text.empty()) throw BadValue("names no user");
+  return text;
 }
 
 std::string file_name(const std::string& text) {
@@ -115,6 +129,7 @@ struct Setting {
   void (*apply)(Options&, const std::string& value);  // throws BadValue
   bool repeatable = false;
   bool in_file = true;
+  bool may_stand_alone = false;  // then it is true
 };
 
 constexpr std::array settings = {
@@ -176,8 +191,15 @@ constexpr std::array settings = {
             [](Options& o, const std::string& v) {
               o.hash_random = v == "random";
               o.hash_secret.reset();
-              if (!o.hash_random) o.hash_secret = checked_number<uint64_t>(v, 0, UINT64_MAX);
+              if (!o.hash_random) o.hash_secret = hash_seed(v);
             }},
+    Setting{"skip-own-export", "true|false", "skip pollflow's own datagrams, and count them (true)",
+            [](Options& o, const std::string& v) { o.skip_own_export = truth(v); }, false, true,
+            true},
+    Setting{"user", "NAME", "become this user once ports and files are open, if started as root",
+            [](Options& o, const std::string& v) { o.user = user_name(v); }},
+    Setting{"seccomp", "true|false", "after start, allow only needed system calls (true)",
+            [](Options& o, const std::string& v) { o.seccomp = truth(v); }, false, true, true},
     Setting{"ledger", "FILE", "write the ledger as JSON at exit, - for standard output",
             [](Options& o, const std::string& v) { o.ledger = output_name(v); }},
     Setting{"metrics", "HOST:PORT",
@@ -204,6 +226,8 @@ po::options_description description(bool for_file) {
     } else {
       auto* value = po::value<std::string>();
       if (setting.argument != nullptr) value->value_name(setting.argument);
+      if (setting.may_stand_alone && !for_file)
+        value->implicit_value("true", "");  // "": as help shows it
       all.add_options()(setting.name, value, setting.help);
     }
   }
@@ -254,7 +278,7 @@ po::parsed_options parse_arguments(const std::vector<std::string>& arguments) {
     }
     return parsed;
   } catch (const po::error& error) {
-    throw Failure(ExitCode::usage, fmt::format("{} (see pollflow --help)", error.what()));
+    throw Failure(ExitCode::usage, fmt::format("{} (see pollflow --help)", boost_words(error)));
   }
 }
 
@@ -271,7 +295,7 @@ po::parsed_options parse_file(const std::string& path) {
     return po::parse_config_file(file, keys, true);
   } catch (const po::error& error) {
     throw Failure(ExitCode::configuration,
-                  fmt::format("--config {}: {}; a line is key = value", path, error.what()));
+                  fmt::format("--config {}: {}; a line is key = value", path, boost_words(error)));
   }
 }
 

@@ -49,6 +49,9 @@ struct Options {
   uint64_t export_rate = 0;             // records per second, 0: no limit
   std::optional<uint64_t> hash_secret;  // absent: 0 with --read, else drawn at random
   bool hash_random = false;             // drawn at random also with --read
+  bool skip_own_export = true;          // on live ports
+  std::string user;                     // to become after start, empty: none
+  bool seccomp = true;                  // where it was built in
 
   // Input ifindex of a port.
   [[nodiscard]] uint16_t in_if(uint16_t port) const;

@@ -66,7 +66,7 @@ void add_outputs(Table& table, const pipeline::Outputs& outputs) {
     table.line("  {:<30}{} datagrams sent, {} failed", collector.name(), counters.datagrams_sent,
                counters.datagrams_failed);
     if (counters.refused > 0)
-      table.line("; {} times the host answered that nobody listens ({} records)", counters.refused,
+      table.line("; {} times ICMP told that one did not arrive ({} records)", counters.refused,
                  counters.records_refused);
     table.line("\n");
   }

@@ -17,7 +17,8 @@ void check_regular(const std::string& file) {
   std::error_code error;
   if (file.empty() || std::filesystem::is_regular_file(file, error)) return;
   throw Failure(ExitCode::configuration,
-                fmt::format("--config {}: is no regular file (any more)", file));
+                fmt::format("--config {}: {}", file,
+                            error ? error.message() : "is no regular file (any more)"));
 }
 
 }  // namespace

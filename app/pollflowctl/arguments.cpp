@@ -10,6 +10,7 @@
 #include <stdexcept>
 #include <string_view>
 
+#include "boost_words.hpp"
 #include "failure.hpp"
 #include "joined.hpp"
 #include "number_text.hpp"
@@ -201,7 +202,7 @@ Arguments parse_arguments(const std::vector<std::string>& list) {
               .run(),
           arguments, given);
   } catch (const po::error& error) {
-    throw Failure(ExitCode::usage, fmt::format("{} (see pollflowctl --help)", error.what()));
+    throw Failure(ExitCode::usage, fmt::format("{} (see pollflowctl --help)", boost_words(error)));
   }
   check_together(arguments, given);
   return arguments;

@@ -131,12 +131,15 @@ MHD_Result on_request(void* page, MHD_Connection* connection, const char* path, 
   }
 }
 
-// Signals are for the thread that started the server: a new thread inherits what is blocked.
+// What an operator sends is for the thread that started the server: a new thread inherits what is
+// blocked. Real-time signals are for threads one by one.
 class SignalsBlocked {
  public:
   SignalsBlocked() {
     sigset_t all;
     sigfillset(&all);
+    for (int signal = SIGRTMIN; signal <= SIGRTMAX; ++signal)
+      sigdelset(&all, signal);
     pthread_sigmask(SIG_SETMASK, &all, &before_);
   }
   SignalsBlocked(const SignalsBlocked&) = delete;

@@ -2,8 +2,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
+
+#include "packet/flow_key.hpp"
 
 namespace pollflow::exporter {
 
@@ -44,7 +47,7 @@ class Collector {
     uint64_t datagrams_failed = 0;
     uint64_t records_sent = 0;
     uint64_t records_failed = 0;
-    uint64_t refused = 0;          // times that ICMP told that nobody listens there
+    uint64_t refused = 0;          // times that ICMP told that a datagram did not arrive
     uint64_t records_refused = 0;  // in what was sent just before: lost, if each was told of
   };
 
@@ -63,8 +66,9 @@ class Collector {
     uint64_t records;
   };
 
-  // Hands datagrams from the front of a row to the kernel, all of them or one, and counts them as
-  // send() of one does. Go on with those behind.
+  // Hands datagrams from the front of a row to the kernel, all of them or one (or as many as it
+  // took, should it ever take some), and counts them as send() of one does. Go on with those
+  // behind.
   Attempt send(const DatagramRow& row) noexcept;
   // Hands one datagram to the kernel. Counts it as sent, or, when the kernel will never take it, as
   // failed; would_block counts nothing: offer the same datagram again, or give_up() on it.
@@ -72,6 +76,9 @@ class Collector {
   void give_up(uint64_t records, size_t datagrams = 1) noexcept;
   // Takes in what the network has answered since the last send.
   void hear() noexcept;
+
+  // The flow that datagrams of this socket make; nullopt over IPv6.
+  [[nodiscard]] std::optional<packet::FlowKey> flow() const noexcept;
 
   // True while rows go in one call.
   [[nodiscard]] bool takes_rows() const noexcept { return takes_rows_; }
@@ -81,17 +88,21 @@ class Collector {
   [[nodiscard]] const Counters& counters() const noexcept { return counters_; }
   // errno of the latest failure, 0 when there was none.
   [[nodiscard]] int last_errno() const noexcept { return last_errno_; }
+  // errno of what ICMP told last, likewise.
+  [[nodiscard]] int last_answer() const noexcept { return last_answer_; }
 
  private:
   template <typename Offer>
-  bool heard_out(Offer offer) noexcept;
-  bool offer_row(const DatagramRow& row) noexcept;
+  size_t heard_out(Offer offer) noexcept;
+  size_t offer_one(std::span<const uint8_t> datagram) noexcept;
+  size_t offer_row(const DatagramRow& row) noexcept;
   void note_sent(size_t datagrams, uint64_t records) noexcept;
-  void note_refused() noexcept;
+  void note_refused(int answer) noexcept;
 
   std::string name_;
   int socket_ = -1;
   int last_errno_ = 0;
+  int last_answer_ = 0;
   bool stalled_ = false;
   bool takes_rows_ = true;
   uint64_t latest_records_ = 0;  // of the call that sent last

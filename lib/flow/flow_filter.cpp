@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "printable.hpp"
 #include "whole_number.hpp"
 
 namespace pollflow::flow {
@@ -28,6 +29,10 @@ constexpr std::array<std::pair<std::string_view, uint8_t>, 9> protocols = {{
     {"sctp", 132},
 }};
 
+[[noreturn]] void refuse(const std::string& sentence) {
+  throw std::invalid_argument(printable(sentence));
+}
+
 std::vector<std::string> words_of(std::string_view text) {
   std::vector<std::string> words;
   while (true) {
@@ -41,14 +46,13 @@ std::vector<std::string> words_of(std::string_view text) {
 
 uint32_t number(const std::string& word, uint32_t max, std::string_view what) {
   if (const auto value = whole_number<uint32_t>(word, 0, max)) return *value;
-  throw std::invalid_argument(
-      fmt::format("filter: '{}' is no {}; give a number from 0 to {}", word, what, max));
+  refuse(fmt::format("filter: '{}' is no {}; give a number from 0 to {}", word, what, max));
 }
 
 uint32_t address(const std::string& word) {
   in_addr parsed{};
   if (inet_pton(AF_INET, word.c_str(), &parsed) == 1) return ntohl(parsed.s_addr);
-  throw std::invalid_argument(fmt::format("filter: '{}' is no IPv4 address", word));
+  refuse(fmt::format("filter: '{}' is no IPv4 address", word));
 }
 
 }  // namespace
@@ -62,18 +66,15 @@ class FlowFilter::Parser {
     FlowFilter filter;
     while (next_ < words_.size()) {
       if (filter.count_ == terms_max) {
-        throw std::invalid_argument(
-            fmt::format("filter: more than {} terms; leave some out", terms_max));
+        refuse(fmt::format("filter: more than {} terms; leave some out", terms_max));
       }
       filter.terms_[filter.count_++] = term();
       if (next_ == words_.size()) break;
       if (words_[next_] != "and") {
-        throw std::invalid_argument(
-            fmt::format("filter: 'and' should stand before '{}'", words_[next_]));
+        refuse(fmt::format("filter: 'and' should stand before '{}'", words_[next_]));
       }
       ++next_;
-      if (next_ == words_.size())
-        throw std::invalid_argument("filter: a term is missing at its end");
+      if (next_ == words_.size()) refuse("filter: a term is missing at its end");
     }
     return filter;
   }
@@ -90,8 +91,7 @@ class FlowFilter::Parser {
     if (kind == "port")
       return {Field::port, side, whole, number(take("a port"), UINT16_MAX, "port")};
     if (side == either) return undirected(kind);
-    throw std::invalid_argument(
-        fmt::format("filter: '{}' cannot follow src or dst; host, net and port can", kind));
+    refuse(fmt::format("filter: '{}' cannot follow src or dst; host, net and port can", kind));
   }
 
   Term undirected(const std::string& kind) {
@@ -99,7 +99,7 @@ class FlowFilter::Parser {
     if (kind == "if")
       return {Field::in_if, either, whole, number(take("an ifindex"), UINT16_MAX, "ifindex")};
     if (is_protocol(kind)) return {Field::protocol, either, whole, protocol(kind)};
-    throw std::invalid_argument(
+    refuse(
         fmt::format("filter: '{}' is no term; host, net, port (each also behind src or dst), "
                     "proto, if, tcp, udp and icmp are",
                     kind));
@@ -109,14 +109,12 @@ class FlowFilter::Parser {
     const std::string prefix = take("a prefix");
     const size_t slash = prefix.find('/');
     if (slash == std::string::npos)
-      throw std::invalid_argument(
-          fmt::format("filter: '{}' is no prefix, such as 10.0.0.0/8", prefix));
+      refuse(fmt::format("filter: '{}' is no prefix, such as 10.0.0.0/8", prefix));
     const uint32_t length = number(prefix.substr(slash + 1), 32, "prefix length");
     const uint32_t mask = length == 0 ? 0 : whole << (32 - length);
     const uint32_t value = address(prefix.substr(0, slash));
     if ((value & ~mask) == 0) return {Field::address, side, mask, value};
-    throw std::invalid_argument(
-        fmt::format("filter: '{}' has bits behind its length; shorten it, or say host", prefix));
+    refuse(fmt::format("filter: '{}' has bits behind its length; shorten it, or say host", prefix));
   }
 
   static bool is_protocol(const std::string& word) {
@@ -133,7 +131,7 @@ class FlowFilter::Parser {
 
   std::string take(std::string_view what) {
     if (next_ < words_.size()) return words_[next_++];
-    throw std::invalid_argument(fmt::format("filter: {} is missing at its end", what));
+    refuse(fmt::format("filter: {} is missing at its end", what));
   }
 
   std::vector<std::string> words_;

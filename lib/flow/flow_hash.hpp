@@ -7,9 +7,9 @@
 
 namespace pollflow::flow {
 
-// Keyed hash of a flow key: two folded 64 x 64 -> 128 bit multiplications (the step that wyhash and
-// aHash are built from), each input masked with its own secret word. Without the secret a sender
-// cannot tell which keys share a bucket. Identity is never decided by it: the table compares keys.
+// Keyed hash of a flow key: folded 64 x 64 -> 128 bit multiplications (the step that wyhash and
+// aHash are built from), the inputs masked with secret words. Without the secret a sender cannot
+// tell which keys share a bucket. Identity is never decided by it: the table compares keys.
 class FlowHash {
  public:
   explicit FlowHash(uint64_t secret) noexcept {
@@ -17,13 +17,17 @@ class FlowHash {
       word = split_mix(secret);
   }
 
-  // The NIC's RSS hash spares the first of the two multiplications. It cannot stand alone: inside
+  // The NIC's RSS hash spares the first of three multiplications. It cannot stand alone: inside
   // one queue its low bits are constant (the RETA made the queue from them), it leaves out protocol
   // and TOS, and outside TCP and UDP the ports, and under a symmetric key it takes 65,536 values
   // only. So it is spread over 64 bits and added to the key; each half is masked with a secret.
+  //
+  // Once more, as flows that differ in one half only, and not in their RSS hash, come out of one
+  // multiplication as multiples of the other half: under one secret of ten they lie so regularly
+  // that few buckets get most of them.
   uint64_t operator()(const packet::FlowKey& key, uint32_t rss) const noexcept {
     const auto [low, high] = key.words();
-    return fold(low ^ words_[0] ^ rss * odd_constant, high ^ words_[1]);
+    return fold(fold(low ^ words_[0] ^ rss * odd_constant, high ^ words_[1]), odd_constant);
   }
 
   // What stands in for the RSS hash where there is none.

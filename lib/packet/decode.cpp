@@ -101,25 +101,23 @@ Fate by_ethertype(Cursor& cursor, uint16_t ethertype) noexcept {
   }
 }
 
+// How long a link header is, and where in it stands the type of what follows.
+struct LinkHeader {
+  size_t bytes;
+  size_t type_at;
+};
+
+constexpr LinkHeader link_header(LinkType link) noexcept {
+  if (link == LinkType::ethernet) return {14, 12};
+  if (link == LinkType::linux_cooked_v1) return {16, 14};
+  return {20, 0};  // Linux cooked v2
+}
+
 // Steps over everything in front of the IPv4 header.
 Fate find_ipv4(Cursor& cursor, LinkType link) noexcept {
-  size_t header_length = 14;
-  size_t type_at = 12;
-  switch (link) {
-    case LinkType::raw_ip:
-      return by_version(cursor, Fate::ip_version);
-    case LinkType::ethernet:
-      break;
-    case LinkType::linux_cooked_v1:
-      header_length = 16;
-      type_at = 14;
-      break;
-    case LinkType::linux_cooked_v2:
-      header_length = 20;
-      type_at = 0;
-      break;
-  }
-  const uint8_t* header = cursor.take(header_length);
+  if (link == LinkType::raw_ip) return by_version(cursor, Fate::ip_version);
+  const auto [bytes, type_at] = link_header(link);
+  const uint8_t* header = cursor.take(bytes);
   if (header == nullptr) return Fate::frame_too_short;
   return by_ethertype(cursor, be16(header + type_at));
 }

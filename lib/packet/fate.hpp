@@ -23,9 +23,10 @@ enum class Fate : uint8_t {
   ip_version,
   ip_header_length,
   ip_total_length,
+  own_export,  // the decoder does not know it: who knows the collectors does
 };
 
-inline constexpr std::array<std::string_view, 13> fate_names = {"accounted",
+inline constexpr std::array<std::string_view, 14> fate_names = {"accounted",
                                                                 "frame_too_short",
                                                                 "vlan_depth",
                                                                 "mpls_depth",
@@ -37,10 +38,11 @@ inline constexpr std::array<std::string_view, 13> fate_names = {"accounted",
                                                                 "other_ethertype",
                                                                 "ip_version",
                                                                 "ip_header_length",
-                                                                "ip_total_length"};
+                                                                "ip_total_length",
+                                                                "own_export"};
 
 inline constexpr size_t fate_count = fate_names.size();
-static_assert(fate_count == static_cast<size_t>(Fate::ip_total_length) + 1);
+static_assert(fate_count == static_cast<size_t>(Fate::own_export) + 1);
 
 constexpr size_t index_of(Fate fate) {
   return static_cast<size_t>(fate);

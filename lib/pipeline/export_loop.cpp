@@ -33,7 +33,7 @@ void ExportLoop::turn(int64_t now_ms, uint64_t monotonic_ns) {
   for (unsigned inboxes = 0; waiting() > 0 || (inboxes++ < inboxes_max && refill());) {
     if (!take_inbox(monotonic_ns)) return;
   }
-  if (!assembler_.empty() && now_ms_ >= due_ms()) {
+  if (!assembler_.empty() && waited_long_enough()) {
     complete(now_ms_);
     keep(monotonic_ns);
   }
@@ -47,6 +47,12 @@ unsigned ExportLoop::inboxes_a_turn() const noexcept {
                                                      sizeof(netflow::V5Record) / inbox_max);
   const bool in_rows = std::ranges::any_of(outputs_.collectors, &exporter::Collector::takes_rows);
   return in_rows && !outputs_.csv ? fill_a_call : 1;
+}
+
+// Also when a live clock stepped back, which would else be waited for to catch up.
+bool ExportLoop::waited_long_enough() const noexcept {
+  if (now_ms_ == no_clock) return false;
+  return now_ms_ >= due_ms() || now_ms_ < opened_ms_ - options_.export_delay_ms;
 }
 
 // False when the turn is over: something must be waited for, or a call was filled.

@@ -88,6 +88,7 @@ class ExportLoop {
   bool take_inbox(uint64_t monotonic_ns);
   void accept_run();
   [[nodiscard]] bool must_leave_before(const flow::Record& record) const noexcept;
+  [[nodiscard]] bool waited_long_enough() const noexcept;
   [[nodiscard]] int64_t due_ms() const noexcept { return opened_ms_ + options_.export_delay_ms; }
   void complete(int64_t when_ms) noexcept;
   bool keep(uint64_t monotonic_ns) noexcept;

@@ -40,7 +40,8 @@ struct ExportReport {
 
 struct CollectorReport {
   exporter::Collector::Counters counters;
-  uint64_t last_errno = 0;  // of the latest datagram that could not be sent
+  uint64_t last_errno = 0;   // of the latest datagram that could not be sent
+  uint64_t last_answer = 0;  // of ICMP to the latest that did not arrive
 };
 
 struct CsvReport {

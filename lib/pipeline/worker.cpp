@@ -63,6 +63,7 @@ void Worker::decode(const port::Burst& burst, size_t begin, size_t end) noexcept
   const uint32_t plain_min =
       burst.link == packet::LinkType::ethernet ? packet::plain_frame_bytes : UINT32_MAX;
   const uint16_t in_if = burst.in_if;
+  const bool any_own = !own_.empty();
   uint32_t number = decoded_;
   uint64_t octets = 0;
   uint64_t frame_octets = 0;
@@ -74,7 +75,8 @@ void Worker::decode(const port::Burst& burst, size_t begin, size_t end) noexcept
     frame_octets += mbuf.pkt_len;
     const bool plain =
         mbuf.data_len >= plain_min && packet::read_plain_frame(frame_of(mbuf), in_if, next.packet);
-    if (!plain && !decode_slowly(mbuf, burst, next.packet)) [[unlikely]] {
+    if ((!plain && !decode_slowly(mbuf, burst, next.packet)) ||
+        (any_own && skip_own(mbuf, next.packet))) [[unlikely]] {
       skipped_octets += mbuf.pkt_len;
       continue;
     }
@@ -108,6 +110,13 @@ bool Worker::decode_slowly(const rte_mbuf& mbuf, const port::Burst& burst,
   if (fate == packet::Fate::accounted) return true;
   counters_.fates[index_of(fate)].add(mbuf.pkt_len);
   return false;
+}
+
+// True when the packet is pollflow's own; then that is counted as its fate.
+inline bool Worker::skip_own(const rte_mbuf& mbuf, const packet::Packet& packet) noexcept {
+  if (!own_.has(packet.key)) return false;
+  counters_.fates[index_of(packet::Fate::own_export)].add(mbuf.pkt_len);
+  return true;
 }
 
 // Takes a step with each packet from number `at`, which follows, up to `end`, which may lie behind;

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <utility>
 
 #include "flow/flow_table.hpp"
 #include "flow/ledger.hpp"
@@ -9,6 +10,7 @@
 #include "packet/decode.hpp"
 #include "pipeline/errand.hpp"
 #include "pipeline/expiry_ring.hpp"
+#include "pipeline/own_export.hpp"
 #include "port/burst.hpp"
 
 namespace pollflow::pipeline {
@@ -26,7 +28,9 @@ namespace pollflow::pipeline {
 // before anything that must see each packet in its flow: once a millisecond, the sweep.
 class Worker {
  public:
-  Worker(flow::FlowTable& table, ExpiryRing& ring) noexcept : table_(table), ring_(ring) {}
+  // `own`: what is not metered.
+  Worker(flow::FlowTable& table, ExpiryRing& ring, OwnExport own = {})
+      : table_(table), ring_(ring), own_(std::move(own)) {}
 
   // True when the ring could take all that one turn can give. A source that can wait waits for it,
   // and then what leaves the table depends on the packets alone, never on how quick the export is.
@@ -62,6 +66,7 @@ class Worker {
   bool decode_slowly(const rte_mbuf& mbuf, const port::Burst& burst,
                      packet::Packet& packet) noexcept;
   void hash_instead(flow::Arrival& arrival) noexcept;
+  bool skip_own(const rte_mbuf& mbuf, const packet::Packet& packet) noexcept;
   template <typename Step>
   void advance(uint32_t& at, uint32_t end, Step step) noexcept;
   void drain() noexcept;
@@ -72,13 +77,14 @@ class Worker {
   flow::WorkerCounters counters_;
   flow::RecordBatch batch_;
 
-  std::array<flow::Arrival, window> arrivals_;  // packet number n in arrivals_[n % window]
-  uint32_t decoded_ = 0;                        // packets that have come so far, modulo 2^32
+  OwnExport own_;
+  int64_t swept_ms_ = INT64_MIN;
+  uint32_t decoded_ = 0;  // packets that have come so far, modulo 2^32
   uint32_t located_ = 0;
   uint32_t looked_ = 0;
   uint32_t updated_ = 0;
-  int64_t swept_ms_ = INT64_MIN;
-  bool swept_ = false;  // all that was due then
+  bool swept_ = false;                          // all that was due at swept_ms_
+  std::array<flow::Arrival, window> arrivals_;  // packet number n in arrivals_[n % window]
 };
 
 }  // namespace pollflow::pipeline

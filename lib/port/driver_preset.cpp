@@ -16,6 +16,7 @@
 #include <sstream>
 #include <string_view>
 
+#include "boost_words.hpp"
 #include "built_in_presets.hpp"
 #include "failure.hpp"
 #include "port/burst.hpp"
@@ -165,7 +166,7 @@ DriverPreset parse_preset(const std::string& text, const std::string& source,
   } catch (const po::error& error) {
     throw Failure(ExitCode::configuration,
                   fmt::format("{}: {}; a line is key = value, see drivers-config/README.md", source,
-                              error.what()));
+                              boost_words(error)));
   }
   return preset;
 }

@@ -28,8 +28,9 @@ LiveClock::LiveClock()
       monotonic_at_start_ms_(ms_of<std::chrono::steady_clock>()) {}
 
 int64_t LiveClock::ticked_ms() const noexcept {
-  __extension__ using Wide = unsigned __int128;
-  const uint64_t ticks = rte_rdtsc() - ticks_at_start_;
+  __extension__ using Wide = __int128;
+  // Signed: on another host the TSC may be behind where it was at the start.
+  const auto ticks = static_cast<int64_t>(rte_rdtsc() - ticks_at_start_);
   return unix_at_start_ms_ + static_cast<int64_t>(static_cast<Wide>(ticks) * ms_per_tick_ >> 64);
 }
 
@@ -40,7 +41,8 @@ void LiveClock::follow() noexcept {
   const bool jumped = std::abs(behind_ms) > jump_ms;
   const int64_t step_ms = jumped ? behind_ms : behind_ms / 2;
   correction_ms_.fetch_add(step_ms, std::memory_order_relaxed);
-  const int64_t wall_ms = ms_of<std::chrono::system_clock>() - now_ms();
+  // By the clock that is followed, not by this one, which may still be on its way to it.
+  const int64_t wall_ms = ms_of<std::chrono::system_clock>() - unix_at_start_ms_ - elapsed_ms;
   const bool moved = std::abs(wall_ms - wall_offset_ms()) > wall_set_ms;
   if (moved) wall_offset_ms_.store(wall_ms, std::memory_order_relaxed);
 }

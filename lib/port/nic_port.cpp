@@ -183,7 +183,8 @@ void NicPort::set_up_tx_queues(uint16_t queues) {
   uint16_t few_descriptors = 512;
   rte_eth_dev_adjust_nb_rx_tx_desc(facts_.port, nullptr, &few_descriptors);
   for (uint16_t queue = 0; queue < queues; ++queue) {
-    must(rte_eth_tx_queue_setup(facts_.port, queue, few_descriptors, SOCKET_ID_ANY, nullptr),
+    must(rte_eth_tx_queue_setup(facts_.port, queue, few_descriptors,
+                                static_cast<unsigned>(SOCKET_ID_ANY), nullptr),
          fmt::format("setting up transmit queue {}", queue));
   }
 }

@@ -39,6 +39,8 @@ class NicPort {
 
   [[nodiscard]] const PortFacts& facts() const noexcept { return facts_; }
   [[nodiscard]] const DriverPreset& preset() const noexcept { return preset_; }
+  // True when the kernel has an interface for it, too (net_af_packet, mlx5).
+  [[nodiscard]] bool is_of_the_kernel() const noexcept { return kernel_if_index_ != 0; }
   // Bytes of a packet buffer: a frame of the MTU fits, or the device chains buffers.
   [[nodiscard]] uint16_t mbuf_bytes() const noexcept { return mbuf_bytes_; }
   // What this port's RSS can be, before start() finds out what is granted.

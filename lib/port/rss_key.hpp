@@ -16,8 +16,9 @@ namespace pollflow::port {
 using RssKey = std::vector<uint8_t>;
 
 // True when the key's map from each set of input bits that usually varies (a byte of the source or
-// destination network, the ports, and any aligned 16 bits, as devices differ in how they order the
-// input) onto a RETA of so many entries has the full rank that those bits allow.
+// destination network, the ports, both ports alike, and any aligned 16 bits, as devices differ in
+// how they order the input) onto a RETA of so many entries has the full rank that those bits allow,
+// and so has its map onto up to 32 queues.
 bool has_full_rank(const RssKey& key, unsigned reta_entries);
 
 // Draws keys of `bytes` (at least 16) until one has full rank. `random` gives 32 random bits.

@@ -14,6 +14,7 @@
 #include <string_view>
 
 #include "failure.hpp"
+#include "printable.hpp"
 #include "whole_number.hpp"
 
 namespace pollflow::route {
@@ -47,7 +48,7 @@ std::string contents_of(const std::string& path) {
                               "give a file that stays",
                               path));
   }
-  constexpr size_t chunk = size_t{1} << 20;
+  constexpr size_t chunk = size_t{1} << 16;
   std::string text;
   for (ssize_t bytes = 1; bytes != 0;) {
     const size_t before = text.size();
@@ -70,9 +71,7 @@ std::string contents_of(const std::string& path) {
 // characters.
 std::string shown(std::string_view field) {
   constexpr size_t longest = 50;
-  std::string text(field.substr(0, longest));
-  std::ranges::replace_if(
-      text, [](char c) { return c >= 0 && c < ' '; }, '?');
+  const std::string text = printable(std::string(field.substr(0, longest)));
   return field.size() > longest ? text + "..." : text;
 }
 
@@ -95,7 +94,7 @@ std::optional<uint32_t> ipv4_address(std::string_view text) {
 
 bool is_ipv6_address(std::string_view text) {
   in6_addr address{};
-  return text.find(':') != std::string_view::npos &&
+  return text.find(':') != std::string_view::npos && text.find('\0') == std::string_view::npos &&
          inet_pton(AF_INET6, std::string(text).c_str(), &address) == 1;
 }
 
@@ -115,8 +114,8 @@ void read_prefix(std::string_view text, Route& route) {
                      : number<uint8_t>(text.substr(slash + 1), "prefix length", 32);
   if ((route.prefix & ~mask_of(route.length)) == 0) return;
   throw BadLine(
-      fmt::format("'{}' has bits set behind its length; {}/{} was perhaps meant, or {}/32", text,
-                  address_text(route.prefix & mask_of(route.length)), route.length,
+      fmt::format("'{}' has bits set behind its length; {}/{} was perhaps meant, or {}/32",
+                  shown(text), address_text(route.prefix & mask_of(route.length)), route.length,
                   address_text(route.prefix)));
 }
 

@@ -3,7 +3,8 @@
 
 _pollflow_options="--read --collector --flows-out --inactive-timeout --active-timeout --hold-idle --max-flows
   --engine-type --engine-id --ifindex --routes --pair --export-lcore --rss-key --driver-config --export-delay
-  --export-rate --max-records --hash-seed --ledger --metrics --config --check-config --dry-run --help --version"
+  --export-rate --max-records --hash-seed --skip-own-export --user --seccomp --ledger --metrics --config --check-config
+  --dry-run --help --version"
 
 # True where EAL's arguments stand: a -- is still to come, or will be, as only EAL has short options.
 _pollflow_before_separator() {
@@ -44,7 +45,8 @@ _pollflow() {
     --driver-config) _pollflow_offer "$word" '' directory ;;
     --routes) _pollflow_offer "$word" kernel file ;;
     --rss-key | --hash-seed) _pollflow_offer "$word" random ;;
-    --collector | --inactive-timeout | --active-timeout | --max-flows | --engine-type | --engine-id | --ifindex | \
+    --skip-own-export | --seccomp) _pollflow_offer "$word" 'true false' ;;
+    --user | --collector | --inactive-timeout | --active-timeout | --max-flows | --engine-type | --engine-id | --ifindex | \
       --pair | --export-lcore | --export-delay | --export-rate | --max-records | --metrics) ;;
     *) _pollflow_offer "$word" "$_pollflow_options" ;;
   esac

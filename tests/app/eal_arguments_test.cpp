@@ -11,6 +11,7 @@
 using pollflow::app::allowed_cpus;
 using pollflow::app::CaptureNeeds;
 using pollflow::app::eal_arguments;
+using pollflow::app::live_eal_arguments;
 
 namespace {
 
@@ -103,6 +104,39 @@ TEST_CASE("arguments that only look like a layout of lcores leave ours") {
     CAPTURE(given);
     CHECK(value_of(eal_arguments(needs(given)), "--lcores") == "0@(0)");
   }
+}
+
+TEST_CASE("live ports on huge pages leave no file of them behind, and nothing else is added") {
+  for (const Arguments& given :
+       {Arguments{}, Arguments{"-l", "0-3", "-a", "0000:3b:00.0"},
+        Arguments{"--file-prefix", "tap"}, Arguments{"--huge-dir=/mnt/huge", "-m", "512"},
+        Arguments{"--no-pci", "--no-shconf"}, Arguments{"--huge-worker-stack"}}) {
+    CAPTURE(given);
+    Arguments expected = {"pollflow", "--huge-unlink=always"};
+    expected.insert(expected.end(), given.begin(), given.end());
+    CHECK(live_eal_arguments(given, 100 * mib) == expected);
+  }
+}
+
+TEST_CASE("the operator's own word on the files of huge pages stands, also cut short") {
+  for (const Arguments& given :
+       {Arguments{"--in-memory"}, Arguments{"--in-m"}, Arguments{"--huge-unlink"},
+        Arguments{"--huge-unlink=existing"}, Arguments{"--huge-u=never"},
+        Arguments{"--single-file-segments"}, Arguments{"--proc-type=secondary"},
+        Arguments{"--proc-type", "auto"}, Arguments{"-l", "0", "--in-memory"}}) {
+    CAPTURE(given);
+    Arguments expected = {"pollflow"};
+    expected.insert(expected.end(), given.begin(), given.end());
+    CHECK(live_eal_arguments(given, 100 * mib) == expected);
+  }
+}
+
+TEST_CASE(
+    "without huge pages the memory is asked for, unless the operator did, and no file named") {
+  CHECK(live_eal_arguments({"--no-huge"}, 100 * mib) ==
+        Arguments{"pollflow", "-m", "124", "--no-huge"});
+  CHECK(live_eal_arguments({"--no-huge", "-m", "999"}, 100 * mib) ==
+        Arguments{"pollflow", "--no-huge", "-m", "999"});
 }
 
 TEST_CASE("the CPUs allowed are those of this thread, ascending") {

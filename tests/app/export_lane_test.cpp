@@ -38,8 +38,8 @@ class LanesFixture {
   }
   // The worker's turns until it has told something new.
   void work_until_told() {
-    const uint64_t told = lane_.told_tsc();
-    while (lane_.told_tsc() == told)
+    const uint64_t told = lane_.reports_told();
+    while (lane_.reports_told() == told)
       lane_.turn(Phase::receive, &settings_);
   }
 

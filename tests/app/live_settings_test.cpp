@@ -53,6 +53,9 @@ TEST_CASE("every other option is named as one that needs a restart") {
       {{"--rss-key", "000102030405060708090a0b0c0d0e0f"}, "--rss-key"},
       {{"--driver-config", "folder"}, "--driver-config"},
       {{"--hash-seed", "7"}, "--hash-seed"},
+      {{"--skip-own-export=false"}, "--skip-own-export"},
+      {{"--user", "nobody"}, "--user"},
+      {{"--seccomp=false"}, "--seccomp"},
   };
   for (const auto& [arguments, name] : changes) {
     CAPTURE(name);

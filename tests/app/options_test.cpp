@@ -81,6 +81,7 @@ struct OptionValues {
   const char* option;
   Arguments good;
   Arguments bad;
+  bool may_stand_alone = false;
 };
 
 // Values at both ends of what is right, and what is just not.
@@ -122,6 +123,9 @@ const std::vector<OptionValues>& option_values() {
       {"read", {"capture.pcap", "-", "a=b"}, {""}},
       {"flows-out", {"flows.csv", "-", "a b"}, {""}},
       {"ledger", {"ledger.json", "-"}, {""}},
+      {"skip-own-export", {"true", "false"}, {"yes", "1", "True"}, true},
+      {"seccomp", {"true", "false"}, {"off", "0"}, true},
+      {"user", {"nobody", "1000"}, {""}},
   };
   return values;
 }
@@ -230,8 +234,15 @@ TEST_CASE("the hash seed may be drawn at random") {
   CHECK(parse({"--hash-seed", "18446744073709551615"}).hash_secret == ~uint64_t{0});
 }
 
+// What of a bad value has to stand in the refusal: of a value in parts the wrong part is named, of
+// a secret nothing.
+std::string named_of(const std::string& option, const std::string& value) {
+  const bool in_parts = value.find_first_of(":=") != std::string::npos;
+  return in_parts || option == "hash-seed" ? "" : value;
+}
+
 TEST_CASE("each option takes its good values") {
-  for (const auto& [option, good, bad] : option_values()) {
+  for (const auto& [option, good, bad, may_stand_alone] : option_values()) {
     for (const std::string& value : good) {
       CAPTURE(option, value);
       CHECK_NOTHROW(parse({std::string("--") + option, value}));
@@ -241,14 +252,26 @@ TEST_CASE("each option takes its good values") {
 }
 
 TEST_CASE("each option refuses its bad values as usage, naming itself and the value") {
-  for (const auto& [option, good, bad] : option_values()) {
+  for (const auto& [option, good, bad, may_stand_alone] : option_values()) {
     for (const std::string& value : bad) {
       const std::string name = std::string("--") + option;
       CAPTURE(name, value);
-      // Of a value in parts the wrong part is named.
-      const bool in_parts = value.find_first_of(":=") != std::string::npos;
-      check_refused({name, value}, ExitCode::usage, {name, in_parts ? "" : value});
+      check_refused({name, value}, ExitCode::usage, {name, named_of(option, value)});
     }
+  }
+}
+
+TEST_CASE("a secret that is mistyped is refused without repeating it, as sentences end in logs") {
+  const std::pair<const char*, const char*> mistyped[] = {
+      {"--rss-key", "6d5a56da255b0ec24167253d43a38fbO"},
+      {"--rss-key", "6d5a56da255b0ec24167253d43a3"},
+      {"--hash-seed", "123456789012345678O"},
+      {"--hash-seed", "98765432109876543210987"}};
+  for (const auto& [option, value] : mistyped) {
+    CAPTURE(option, value);
+    const std::string sentence = refusal({option, value}).what();
+    CHECK(sentence.find(option) != std::string::npos);
+    CHECK(sentence.find(std::string(value).substr(0, 12)) == std::string::npos);
   }
 }
 
@@ -273,9 +296,21 @@ TEST_CASE("a refused number says what would be right") {
   check_refused({"--ifindex", "7=65536"}, ExitCode::usage, {"--ifindex", "'65536'"});
 }
 
+TEST_CASE("a refusal is one line, whatever was given") {
+  check_refused({"--max-flows", "1\n2"}, ExitCode::usage, {"'1?2' is not a whole number"});
+  check_refused({"--\x1b[2J\x7f"}, ExitCode::usage, {"--?[2J?"});
+}
+
+TEST_CASE("an option with the name of one of Boost's placeholders is refused like any other") {
+  check_refused({"-%original_token%"}, ExitCode::usage,
+                {"unrecognised option '-?original_token?'"});
+  check_refused({"--%canonical_option%"}, ExitCode::usage, {"--?canonical_option?"});
+}
+
 TEST_CASE("an option that wants a value is refused without one, a switch with one") {
-  for (const auto& [option, good, bad] : option_values()) {
+  for (const auto& [option, good, bad, may_stand_alone] : option_values()) {
     CAPTURE(option);
+    if (may_stand_alone) continue;
     check_refused({std::string("--") + option}, ExitCode::usage, {option});
     check_refused({std::string("--") + option + "="}, ExitCode::usage, {option});
   }
@@ -446,7 +481,7 @@ TEST_CASE("a switch in the file is true or false") {
 
 TEST_CASE("a bad value in the file is refused as configuration, naming file, key and value") {
   const Folder folder;
-  for (const auto& [option, good, bad] : option_values()) {
+  for (const auto& [option, good, bad, may_stand_alone] : option_values()) {
     for (const std::string& value : good) {
       CAPTURE(option, value);
       const std::string text = std::string(option) + " = " + value + "\n";
@@ -457,9 +492,8 @@ TEST_CASE("a bad value in the file is refused as configuration, naming file, key
       CAPTURE(option, value);
       const std::string config =
           folder.file("bad.conf", std::string(option) + " = " + value + "\n");
-      const bool in_parts = value.find_first_of(":=") != std::string::npos;
       check_refused({"--config", config}, ExitCode::configuration,
-                    {config, option, in_parts ? "" : value});
+                    {config, option, named_of(option, value)});
     }
   }
 }
@@ -641,7 +675,7 @@ TEST_CASE("options that contradict each other do so from the file, too") {
 TEST_CASE("help names each option and each exit code") {
   const std::string help = app::help_text();
   const auto has = [&](const std::string& part) { return help.find(part) != std::string::npos; };
-  for (const auto& [option, good, bad] : option_values()) {
+  for (const auto& [option, good, bad, may_stand_alone] : option_values()) {
     CAPTURE(option);
     CHECK(has(std::string("--") + option));
   }
@@ -651,4 +685,13 @@ TEST_CASE("help names each option and each exit code") {
     CAPTURE(part);
     CHECK(has(part));
   }
+}
+
+TEST_CASE("what is on by default can be said alone, and turned off by =false") {
+  CHECK(parse({}).skip_own_export);
+  CHECK(parse({}).seccomp);
+  CHECK(parse({"--skip-own-export", "--seccomp"}).skip_own_export);
+  CHECK_FALSE(parse({"--skip-own-export=false"}).skip_own_export);
+  CHECK_FALSE(parse({"--seccomp=false"}).seccomp);
+  CHECK(parse({"--user", "nobody"}).user == "nobody");
 }

@@ -35,7 +35,7 @@ def own_name(what="pf"):
     return "%s%d-%d" % (what, os.getpid(), next(numbers))
 
 
-def wait_until(condition, what, seconds=30):
+def wait_until(condition, what, seconds=60):
     """Waits for a condition, not for a while; fails when it does not come."""
     deadline = time.monotonic() + seconds
     while not condition():
@@ -46,6 +46,8 @@ def wait_until(condition, what, seconds=30):
 
 class Live:
     """A pollflow on live ports; started when it says that it receives."""
+
+    START_S = 60
 
     def __init__(self, eal, options, prefix=(), **named):
         eal = [*eal, *self.common_eal()]
@@ -68,7 +70,11 @@ class Live:
             lines.append(line.decode("utf-8", "replace"))
 
     def __enter__(self):
-        wait_until(lambda: self.says(READY) or self.process.poll() is not None, "pollflow receives")
+        try:
+            wait_until(lambda: self.says(READY) or self.process.poll() is not None, "pollflow receives", self.START_S)
+        except AssertionError:
+            self.__exit__()     # which nobody else would call
+            raise
         if self.process.poll() is not None:
             outcome = self.finish()
             raise AssertionError("pollflow did not start: %r" % (outcome,))
@@ -280,3 +286,26 @@ def veth_pair(here, there, name="tap"):
         yield name, far
     finally:
         subprocess.run(["ip", "-n", here.name, "link", "del", name], stderr=subprocess.DEVNULL, check=False)
+
+
+class TapTest(LiveTest):
+    """A tap between two hosts, 10.9.0.1 here and 10.9.0.2 there; pollflow listens here."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        require_namespaces()
+
+    def setUp(self):
+        super().setUp()
+        stack = contextlib.ExitStack()
+        self.addCleanup(stack.close)
+        self.here, self.there = stack.enter_context(Namespace()), stack.enter_context(Namespace())
+        self.tap, self.far = stack.enter_context(veth_pair(self.here, self.there))
+
+    def addresses(self):
+        self.here.ip("addr", "add", "10.9.0.1/24", "dev", self.tap)
+        self.there.ip("addr", "add", "10.9.0.2/24", "dev", self.far)
+
+    def af_packet(self, qpairs=2):
+        return ["--vdev", "net_af_packet0,iface=%s,qpairs=%d,framecnt=4096" % (self.tap, qpairs)]

@@ -11,6 +11,7 @@ import os
 import pathlib
 import select
 import socket
+import struct
 import subprocess
 import tempfile
 import threading
@@ -22,6 +23,7 @@ REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 TIMEOUT_S = 120                 # a run that takes longer hangs
 NOBODY = 65534
 SO_RCVBUFFORCE = 33             # Linux; only root may
+SO_MEMINFO = 55                 # likewise; nine words, the last of which counts what was dropped
 RECEIVE_BUFFER = 64 << 20
 
 Outcome = collections.namedtuple("Outcome", "code stdout stderr")
@@ -161,11 +163,13 @@ def read_capture(capture, *options, collect=False, eal=(), **named):
 # --- a collector ---
 
 class Collector:
-    """Takes datagrams on a port of its own until finish(). It fails rather than lose one quietly."""
+    """Takes datagrams on a port of its own until finish(). It fails rather than lose one quietly.
 
-    def __init__(self, host="127.0.0.1", port=0):
+    make: what makes its socket, which may live in another network namespace."""
+
+    def __init__(self, host="127.0.0.1", port=0, make=socket.socket):
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self.socket = socket.socket(family, socket.SOCK_DGRAM)
+        self.socket = make(family, socket.SOCK_DGRAM)
         try:
             self.socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BUFFER)
         except PermissionError:
@@ -201,10 +205,23 @@ class Collector:
         """All datagrams, once their sender has exited: on the loopback what was sent has arrived."""
         self.ending.set()
         self.thread.join()
-        dropped = dropped_datagrams(self.port)
+        dropped = dropped_by(self.socket)
         if dropped:
             raise AssertionError("the test's own collector dropped %d datagrams" % dropped)
         return self.datagrams
+
+    def vanish(self):
+        """As if killed: all that it had taken; whatever comes from then on is refused by its host."""
+        # A socket that is connected elsewhere is nobody to others. Closed first, it would lose what waits in it.
+        self.socket.connect((self.socket.getsockname()[0], 9))
+        datagrams = self.finish()
+        self.socket.close()
+        return datagrams
+
+
+def dropped_by(receiver):
+    """Datagrams that found a socket full, as the kernel counts them."""
+    return struct.unpack("9I", receiver.getsockopt(socket.SOL_SOCKET, SO_MEMINFO, 36))[8]
 
 
 def udp_sockets():

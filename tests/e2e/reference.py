@@ -236,7 +236,8 @@ def pcapng_packet(interfaces, number, ticks, data, captured):
 # Frames: bytes -> what a flow needs to know, or the name under which the frame is skipped.
 
 SKIP_NAMES = ("frame_too_short", "vlan_depth", "mpls_depth", "arp", "ipv6", "llc", "pppoe_control",
-              "mpls_payload", "other_ethertype", "ip_version", "ip_header_length", "ip_total_length")
+              "mpls_payload", "other_ethertype", "ip_version", "ip_header_length", "ip_total_length",
+              "own_export")
 
 VLAN_TYPES = (0x8100, 0x88a8, 0x9100)
 MPLS_TYPES = (0x8847, 0x8848)

@@ -20,7 +20,7 @@ FAILED, USAGE, NO_INPUT, CANNOT_CREATE, NO_PERMISSION, CONFIGURATION = 1, 64, 66
 
 OPTIONS = ("read", "collector", "flows-out", "inactive-timeout", "active-timeout", "hold-idle", "max-flows",
            "engine-type", "engine-id", "ifindex", "routes", "pair", "export-delay", "export-rate", "max-records",
-           "hash-seed", "ledger", "config", "check-config", "help", "version")
+           "hash-seed", "skip-own-export", "user", "seccomp", "ledger", "config", "check-config", "help", "version")
 
 
 class CommandLineTest(GeneratedTest):

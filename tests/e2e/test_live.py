@@ -12,9 +12,10 @@ import time
 import unittest
 
 import frames
+import huge_pages
 import pollflow_runner as runner
 import v5
-from live_runner import Live, LiveTest, Namespace, require_namespaces, veth_pair, wait_until
+from live_runner import Live, LiveTest, TapTest, require_namespaces, Namespace, veth_pair, wait_until
 
 FOUR_LCORES = ["--lcores", "0@0,1@0,2@1,3@1"]       # two workers, also where there are two CPUs only
 ONE_LCORE = ["--lcores", "0@0"]
@@ -31,26 +32,7 @@ def echo_request(number):
     return body[:2] + struct.pack(">H", ~((total & 0xffff) + (total >> 16)) & 0xffff) + body[4:]
 
 
-class KernelTrafficTest(LiveTest):
-
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        require_namespaces()
-
-    def setUp(self):
-        super().setUp()
-        stack = contextlib.ExitStack()
-        self.addCleanup(stack.close)
-        self.here, self.there = stack.enter_context(Namespace()), stack.enter_context(Namespace())
-        self.tap, self.far = stack.enter_context(veth_pair(self.here, self.there))
-
-    def addresses(self):
-        self.here.ip("addr", "add", "10.9.0.1/24", "dev", self.tap)
-        self.there.ip("addr", "add", "10.9.0.2/24", "dev", self.far)
-
-    def af_packet(self, qpairs=2):
-        return ["--vdev", "net_af_packet0,iface=%s,qpairs=%d,framecnt=4096" % (self.tap, qpairs)]
+class KernelTrafficTest(TapTest):
 
     def ping(self, count):
         with contextlib.closing(self.here.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)) as icmp:
@@ -258,8 +240,7 @@ class StopAndReloadTest(LiveTest):
                       [*self.outputs(), "--collector", first.address, "--export-rate", 1500,
                        "--inactive-timeout", 1]) as live:
                 self.assertTrue(first.arrived.wait(20))
-                datagrams = first.finish()
-                first.socket.close()
+                datagrams = first.vanish()
                 live.wait_for("--collector %s: Connection refused" % first.address)
                 with runner.Collector(port=first.port) as again:
                     self.assertTrue(again.arrived.wait(20))
@@ -267,10 +248,7 @@ class StopAndReloadTest(LiveTest):
                     datagrams += again.finish()
         self.assert_done(outcome)
         collector, = self.ledger["collectors"]
-        missed, expected = 0, 0
-        for head in map(v5.header, datagrams):
-            missed += head.flow_sequence - expected
-            expected = head.flow_sequence + head.count
+        missed, expected = v5.missed_records(datagrams)
         self.assertGreater(missed, 0)
         self.assertEqual(missed, collector["records_refused"])
         self.assertEqual(expected, self.ledger["flow_sequence"])
@@ -346,7 +324,10 @@ class StartTest(LiveTest):
         self.assertEqual(list(self.folder.iterdir()), [])
 
     def test_what_is_wrong_at_the_start_is_one_sentence_with_what_to_do(self):
-        huge_pages = int(pathlib.Path("/proc/sys/vm/nr_hugepages").read_text())
+        with huge_pages.left_alone():
+            self.check_wrong_starts(int(pathlib.Path("/proc/sys/vm/nr_hugepages").read_text()))
+
+    def check_wrong_starts(self, pages):
         cases = [
             (["--no-huge"], [], 69, "EAL found no port"),
             (["--no-huge", "--vdev", "net_nothing0"], [], None, "EAL"),
@@ -357,7 +338,7 @@ class StartTest(LiveTest):
             (["--no-huge", "--vdev", "net_null0"], ["--driver-config", "/nowhere"], 78, "/nowhere"),
             (["--no-huge", "--bogus"], [], 64, "EAL"),
         ]
-        if huge_pages == 0:
+        if pages == 0:
             cases.append((["--vdev", "net_null0"], [], 69, "scripts/hugepages"))
         for eal, options, code, words in cases:
             with self.subTest(eal=eal, options=options):

@@ -49,6 +49,15 @@ def rows(datagrams):
     return [row(header(datagram), record) for datagram in datagrams for record in records(datagram)]
 
 
+def missed_records(datagrams):
+    """Records that are missing by flow_sequence before and between these, and what the next would carry."""
+    missed, expected = 0, 0
+    for head in map(header, datagrams):
+        missed += (head.flow_sequence - expected) % MODULUS
+        expected = (head.flow_sequence + head.count) % MODULUS
+    return missed, expected
+
+
 def before_or_same(earlier, later):
     """Order on a circle of 2^32 milliseconds."""
     return (later - earlier) % MODULUS < MODULUS // 2

@@ -8,6 +8,8 @@
 
 #include <cerrno>
 #include <cstring>
+#include <deque>
+#include <span>
 #include <string>
 #include <thread>
 #include <utility>
@@ -119,6 +121,27 @@ TEST_CASE("a row goes in one call and arrives as datagrams, in order, the last o
   CHECK(collector.counters().records_sent == 44 * 30 + 43 * 30 + 29 + 60 + 31);
 }
 
+TEST_CASE("of a row that a kernel takes a part of, that part is sent and the rest offered again") {
+  const Listener listener;
+  Collector collector(address_of(listener));
+  const Row row(9, 4);
+  // Bytes that each call takes; the last two cut a datagram that goes alone, which is lost.
+  std::deque<size_t> takes = {4 * datagram_bytes + 7, 2 * datagram_bytes, datagram_bytes - 1,
+                              datagram_bytes, 100};
+  test::kernel_in_place = [&](int, std::span<const uint8_t> bytes, size_t) {
+    const size_t taken = takes.empty() ? bytes.size() : takes.front();
+    if (!takes.empty()) takes.pop_front();
+    return static_cast<ssize_t>(taken);
+  };
+  std::vector<Outcome> wanted(10, Outcome::sent);
+  wanted[7] = Outcome::failed;
+  CHECK(offer_all(collector, row) == wanted);
+  test::kernel_in_place = nullptr;
+  CHECK(collector.counters().datagrams_sent == 9);
+  CHECK(collector.counters().records_sent == 8 * 30 + 4);
+  CHECK(collector.counters().records_failed == 30);
+}
+
 TEST_CASE("a row of one is a datagram as any other") {
   const FreshScript fresh;
   const Listener listener;
@@ -154,12 +177,29 @@ TEST_CASE("where rows are refused each datagram goes once by itself, now and eve
   }
 }
 
+TEST_CASE("a row offered when ICMP tells of an earlier datagram goes whole") {
+  for (const int answer : {ECONNREFUSED, EHOSTUNREACH, EACCES}) {
+    CAPTURE(answer);
+    const FreshScript fresh;
+    const Listener listener;
+    Collector collector(address_of(listener));
+    const Row row(5);
+    scripted_rows = {answer};
+    CHECK(offer_all(collector, row) == std::vector(5, Outcome::sent));
+    check_arrived(listener, row);
+    check_sent(collector, row);
+    CHECK(collector.counters().refused == 1);
+    CHECK(sends_passed_on == 0);
+    CHECK(rows_passed_on == 1);
+  }
+}
+
 TEST_CASE("an error that is none of the row's costs no datagram that the kernel would take") {
   const FreshScript fresh;
   const Listener listener;
   Collector collector(address_of(listener));
   const Row row(5);
-  scripted_rows = {EHOSTUNREACH};  // told by ICMP of an earlier datagram, say
+  scripted_rows = {ENETDOWN};
   CHECK(offer_all(collector, row) == std::vector(5, Outcome::sent));
   check_arrived(listener, row);
   check_sent(collector, row);

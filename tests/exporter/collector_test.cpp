@@ -158,12 +158,15 @@ TEST_CASE("what the kernel will never take is counted as failed, and the next on
   uint64_t failed = 0;
   for (const int reason : {EPERM, EMSGSIZE, ENETUNREACH, EHOSTUNREACH, ENETDOWN}) {
     CAPTURE(reason);
-    scripted_sends = {reason};
+    scripted_sends = std::deque<int>(100, reason);
     CHECK(collector.send(datagram(72), 3) == Outcome::failed);
+    CHECK(scripted_sends.size() > 90);  // the caller is not held up
+    scripted_sends.clear();
     ++failed;
     check_counters(collector, {.datagrams_failed = failed, .records_failed = 3 * failed});
     CHECK(collector.last_errno() == reason);
   }
+  CHECK(collector.counters().refused == 0);
   CHECK(listener.silent());
   CHECK(collector.send(datagram(72), 2) == Outcome::sent);
   CHECK(listener.receive() == datagram(72));
@@ -206,6 +209,28 @@ TEST_CASE("a refusal heard first does not hide what becomes of the datagram") {
   CHECK(collector.counters().refused == 1);
 }
 
+// As firewalls do it (REJECT with icmp-host-prohibited, say): the kernel tells once, at the next
+// send.
+TEST_CASE("what ICMP prohibited to an earlier datagram is counted as refused, and fails no other") {
+  for (const int answer : {EHOSTUNREACH, ENETUNREACH, EHOSTDOWN, EACCES, EPROTO}) {
+    CAPTURE(answer);
+    const Listener listener;
+    Collector collector(address_of(listener));
+    REQUIRE(collector.send(datagram(72, 1), 30) == Outcome::sent);
+    scripted_sends = {answer};
+    CHECK(collector.send(datagram(72, 2), 7) == Outcome::sent);
+    scripted_sends = {answer, EAGAIN};
+    CHECK(collector.send(datagram(72, 3), 5) == Outcome::would_block);
+    check_counters(collector, {.datagrams_sent = 2, .records_sent = 37});
+    CHECK(collector.counters().refused == 2);
+    CHECK(collector.counters().records_refused == 37);
+    CHECK(collector.last_answer() == answer);
+    CHECK(listener.receive() == datagram(72, 1));
+    CHECK(listener.receive() == datagram(72, 2));
+    CHECK(listener.silent());
+  }
+}
+
 // Two datagrams are on their way to a host that listens no more; the second's ICMP answer comes
 // between the two offers of a third.
 TEST_CASE("refusals heard twice in a row fail no datagram") {
@@ -226,8 +251,8 @@ TEST_CASE("refusals without end do not hold up the caller") {
   const Outcome outcome = collector.send(datagram(72), 1);
   CHECK(scripted_sends.size() > 900);
   scripted_sends.clear();
-  CHECK(outcome != Outcome::sent);
-  CHECK(collector.counters().datagrams_sent == 0);
+  CHECK(outcome == Outcome::would_block);  // and cost no datagram
+  check_counters(collector, {});
   CHECK(collector.send(datagram(72), 1) == Outcome::sent);
 }
 
@@ -282,4 +307,21 @@ TEST_CASE("a collector that moves keeps its socket, its name and its counters") 
       moved, {.datagrams_sent = 2, .datagrams_failed = 1, .records_sent = 9, .records_failed = 2});
   CHECK(listener.receive() == datagram(72, 1));
   CHECK(listener.receive() == datagram(72, 2));
+}
+
+TEST_CASE("a collector tells which flow its datagrams make, where that is one of IPv4") {
+  const Listener listener;
+  const std::string port = std::to_string(listener.port());
+  for (const std::string host : {"127.0.0.1", "::ffff:127.0.0.1"}) {
+    CAPTURE(host);
+    const Collector collector({host, port});
+    const auto flow = collector.flow();
+    REQUIRE(flow.has_value());
+    CHECK(flow->src == 0x7f000001);
+    CHECK(flow->dst == 0x7f000001);
+    CHECK(flow->src_port != 0);
+    CHECK(flow->src_port != listener.port());
+    CHECK(flow->dst_port == listener.port());
+    CHECK(flow->protocol == 17);
+  }
 }

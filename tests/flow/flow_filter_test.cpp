@@ -88,6 +88,8 @@ TEST_CASE("what is wrong with a filter is named") {
       {"tcp and", "a term is missing"},
       {"and tcp", "'and' is no term"},
       {"tcp or udp", "'and' should stand before 'or'"},
+      {"tcp\nor", "'tcp?or' is no term"},
+      {"\x1b[2J\x7f", "'?[2J?' is no term"},
   };
   for (const auto& [text, says] : wrong) {
     INFO(text);

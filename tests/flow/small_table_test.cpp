@@ -44,7 +44,7 @@ class FencedMemory {
 }  // namespace
 
 TEST_CASE("a table of few flows stays in its memory, and the sum of each key is exact") {
-  const size_t flows_max = GENERATE(1, 2, 3, 20, 21, 27, 41, 42, 60);
+  const size_t flows_max = GENERATE(as<size_t>{}, 1, 2, 3, 20, 21, 27, 41, 42, 60);
   CAPTURE(flows_max);
   const FencedMemory memory(flow::FlowTable::bytes_needed(flows_max));
   flow::FlowTable table({.flows_max = flows_max, .rules = {}, .hash_secret = 42}, memory.bytes());

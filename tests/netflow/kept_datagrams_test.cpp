@@ -114,6 +114,24 @@ TEST_CASE("released, those kept are gone and the one under construction goes on"
   }
 }
 
+TEST_CASE("released with none kept, the one under construction stays as it is") {
+  Assembler assembler({}, boot_ms);
+  uint32_t number = 0;
+  add_numbered(assembler, number, 7);
+  assembler.skip(5);
+  assembler.release();
+  assembler.release();
+  CHECK(assembler.count() == 7);
+  CHECK(assembler.flow_sequence() == 0);
+  keep_sealed(assembler, boot_ms);
+  const auto datagrams = cut(assembler);
+  REQUIRE(datagrams.size() == 1);
+  REQUIRE(datagrams[0].flows.size() == 7);
+  for (uint32_t i = 0; i < 7; ++i)
+    CHECK(datagrams[0].flows[i].src_addr == i);
+  CHECK(assembler.flow_sequence() == 7 + 5);
+}
+
 TEST_CASE("skipped records make their gap between two that are kept") {
   Assembler assembler({.records_max = 2}, boot_ms);
   uint32_t number = 0;

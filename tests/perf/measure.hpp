@@ -39,10 +39,11 @@ double cycles_of(Work work) {
   return cycles_now() - begin;
 }
 
-// Hands `process` these flows' packets, in bursts.
-template <typename Process>
-void feed(Source& source, std::span<const uint32_t> flows, Hashes hashes, Process process) {
-  source.follow(flows, hashes);
+// Hands `process` these flows' packets, in bursts. `kind`: how their RSS hashes come out, or
+// images.
+template <typename Kind, typename Process>
+void feed(Source& source, std::span<const uint32_t> flows, const Kind& kind, Process process) {
+  source.follow(flows, kind);
   for (size_t fed = 0; fed < flows.size();) {
     const port::Burst burst = source.receive();
     process(burst);

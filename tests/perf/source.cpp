@@ -116,7 +116,18 @@ void write_flow(uint8_t* frame, uint32_t flow, uint32_t mixed) noexcept {
   std::memcpy(frame + 30, &high, sizeof(high));
 }
 
+void write_image(uint8_t* frame, const FlowImage& image) noexcept {
+  std::memcpy(frame + 22, &image.low, sizeof(image.low));
+  std::memcpy(frame + 30, &image.high, sizeof(image.high));
+}
+
 }  // namespace
+
+FlowImage::FlowImage(const packet::FlowKey& key, uint32_t rss_hash) noexcept
+    : low(64 | uint64_t{key.protocol} << 8 | uint64_t{__builtin_bswap32(key.src)} << 32),
+      high(__builtin_bswap32(key.dst) | uint64_t{__builtin_bswap16(key.src_port)} << 32 |
+           uint64_t{__builtin_bswap16(key.dst_port)} << 48),
+      rss(rss_hash) {}
 
 Source::Source(const std::string& name) {
   register_round();
@@ -134,6 +145,7 @@ Source::~Source() {
 
 void Source::follow(std::span<const uint32_t> flows, Hashes hashes) noexcept {
   flows_ = flows;
+  images_ = {};
   next_flow_ = 0;
   hash_and_ = hashes == Hashes::equal ? 0U : hashes == Hashes::one_queue ? ~7U : ~0U;
   hash_or_ = hashes == Hashes::equal ? 0x12345678U : hashes == Hashes::one_queue ? 3U : 0U;
@@ -151,8 +163,14 @@ port::Burst Source::receive() noexcept {
     const rte_mbuf* later = mbufs_[next_mbuf_ + i + ahead];
     rte_prefetch0(later);
     rte_prefetch0(reinterpret_cast<const uint8_t*>(later) + frame_at);
-    write_flow(rte_pktmbuf_mtod(mbuf, uint8_t*), flows[i], mixed[i]);
-    mbuf->hash.rss = (mixed[i] & hash_and_) | hash_or_;
+    auto* frame = rte_pktmbuf_mtod(mbuf, uint8_t*);
+    if (images_.empty()) {
+      write_flow(frame, flows[i], mixed[i]);
+      mbuf->hash.rss = (mixed[i] & hash_and_) | hash_or_;
+    } else {
+      write_image(frame, images_[flows[i]]);
+      mbuf->hash.rss = images_[flows[i]].rss;
+    }
     burst_[i] = mbuf;
   }
   next_mbuf_ = (next_mbuf_ + count) % mbufs;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "flow/tally.hpp"
+#include "packet/flow_key.hpp"
 #include "port/burst.hpp"
 #include "port/live_clock.hpp"
 
@@ -19,6 +20,15 @@ enum class Hashes : uint8_t {
   spread,     // evenly over 32 bits
   equal,      // the same for every flow
   one_queue,  // as one of 8 queues sees them: the three bits that the RETA is indexed by constant
+};
+
+// What of a frame differs between flows: bytes 22 to 37, and the RSS hash that comes with it.
+struct FlowImage {
+  FlowImage(const packet::FlowKey& key, uint32_t rss_hash) noexcept;
+
+  uint64_t low;
+  uint64_t high;
+  uint32_t rss;
 };
 
 // A receive queue without a NIC: prebuilt mbufs that go round, on the lcore of who receives. For
@@ -39,6 +49,11 @@ class Source {
 
   // From now on packets of these flows, from the first on, and when they are through, again.
   void follow(std::span<const uint32_t> flows, Hashes hashes) noexcept;
+  // The same with keys of one's own: `flows` are positions in `images`.
+  void follow(std::span<const uint32_t> flows, std::span<const FlowImage> images) noexcept {
+    follow(flows, Hashes::spread);
+    images_ = images;
+  }
 
   // The next packets; the receiver frees them.
   port::Burst receive() noexcept;
@@ -60,6 +75,7 @@ class Source {
   std::span<const uint32_t> flows_;
   size_t next_flow_ = 0;
   size_t next_mbuf_ = 0;
+  std::span<const FlowImage> images_;  // empty: made of the flow's number
   uint32_t hash_and_ = ~0U;
   uint32_t hash_or_ = 0;
   uint64_t packets_ = 0;

@@ -46,7 +46,7 @@ class BenchTest(unittest.TestCase):
         done = bench("--tiny", "--build", BUILD, "--json", self.folder / "bench.json")
         self.assertEqual(done.returncode, 0, done.stderr)
         written = json.loads((self.folder / "bench.json").read_text())
-        self.assertEqual({row["row"] for row in written["rows"]}, {str(number) for number in range(1, 14)})
+        self.assertEqual({row["row"] for row in written["rows"]}, {str(number) for number in range(1, 15)})
         self.assertEqual(len(done.stdout.splitlines()), 1 + len(written["rows"]))
         self.assertEqual(set(written["samples"]), {"worker", "export", "captures"})
 

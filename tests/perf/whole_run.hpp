@@ -11,4 +11,9 @@ Samples sweep_case(const Options& options);
 // A worker on the first CPU, "alone", then "first" beside "second", one on each CPU.
 Samples two_workers_case(const Options& options);
 
+// Sets of flows chosen by somebody who knows all but the secrets, beside as many random ones, by
+// the set's name: cycles a packet in proportion to those of random flows before and behind.
+// "random": their cycles.
+Samples chosen_case(const Options& options);
+
 }  // namespace pollflow::perf

@@ -50,6 +50,7 @@ void run_cases(const Options& options) {
   }
   if (wanted(options, "sweep")) print("sweep", "", sweep_case(options));
   if (wanted(options, "two workers")) print("two workers", "", two_workers_case(options));
+  if (wanted(options, "chosen")) print("chosen", "", chosen_case(options));
 }
 
 Options parse(int argc, char** argv) {

@@ -104,7 +104,7 @@ TEST_CASE("of two collectors one blocks: both get the same, once, and the end wa
   const auto first = fixture.bytes(0);
   CHECK(first.size() == 11);
   CHECK(first == fixture.bytes(1));
-  for (const size_t number : {0, 1}) {
+  for (const size_t number : std::initializer_list<size_t>{0, 1}) {
     CHECK(fixture.collector(number).datagrams_sent == 11);
     CHECK(fixture.collector(number).records_sent == 308);
   }

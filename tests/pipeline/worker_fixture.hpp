@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -40,12 +41,13 @@ inline std::vector<uint8_t> tcp_frame(uint8_t host, uint8_t flags) {
 // A worker with its table, its ring, and mbufs.
 class WorkerFixture {
  public:
-  explicit WorkerFixture(size_t flows_max = 1024, flow::ExpiryRules rules = {})
+  explicit WorkerFixture(size_t flows_max = 1024, flow::ExpiryRules rules = {},
+                         pipeline::OwnExport own = {})
       : table_({.flows_max = flows_max, .rules = rules, .hash_secret = 1}),
-        pool_(rte_pktmbuf_pool_create("worker_test", 255, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE,
+        pool_(rte_pktmbuf_pool_create("worker_test", 511, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE,
                                       SOCKET_ID_ANY)),
         ring_("worker_test", SOCKET_ID_ANY),
-        worker_(table_.table(), ring_) {
+        worker_(table_.table(), ring_, std::move(own)) {
     REQUIRE(pool_ != nullptr);
   }
   WorkerFixture(const WorkerFixture&) = delete;
@@ -61,18 +63,19 @@ class WorkerFixture {
 
   // The frame in mbuf segments of `segment_bytes` each.
   rte_mbuf* mbuf(const std::vector<uint8_t>& frame, size_t segment_bytes = 2048) {
-    rte_mbuf* head = nullptr;
-    for (size_t at = 0; at < frame.size(); at += segment_bytes) {
-      const size_t bytes = std::min(segment_bytes, frame.size() - at);
-      rte_mbuf* segment = rte_pktmbuf_alloc(pool_);
-      char* data = rte_pktmbuf_append(segment, static_cast<uint16_t>(bytes));
-      REQUIRE(data != nullptr);
-      std::copy_n(frame.data() + at, bytes, reinterpret_cast<uint8_t*>(data));
-      if (head == nullptr) {
-        head = segment;
-      } else {
-        REQUIRE(rte_pktmbuf_chain(head, segment) == 0);
-      }
+    std::vector<size_t> cuts;
+    for (size_t at = segment_bytes; at < frame.size(); at += segment_bytes)
+      cuts.push_back(at);
+    return mbuf_cut(frame, cuts);
+  }
+  // The frame in segments that end at `cuts`, which ascend, and at its own end. Each lies amid
+  // litter, so that reading beside it shows.
+  rte_mbuf* mbuf_cut(std::span<const uint8_t> frame, std::span<const size_t> cuts) {
+    rte_mbuf* head = segment(frame.first(cuts.empty() ? frame.size() : cuts.front()));
+    for (size_t i = 0; i < cuts.size(); ++i) {
+      const size_t end = i + 1 < cuts.size() ? cuts[i + 1] : frame.size();
+      if (rte_pktmbuf_chain(head, segment(frame.subspan(cuts[i], end - cuts[i]))) != 0)
+        FAIL("too many segments");
     }
     return head;
   }
@@ -81,9 +84,9 @@ class WorkerFixture {
     const std::vector<int64_t> arrivals(packets.size(), now_ms);
     process(std::move(packets), arrivals, now_ms);
   }
-  void process(std::vector<rte_mbuf*> packets, const std::vector<int64_t>& arrivals,
-               int64_t now_ms) {
-    worker_.process({packets, arrivals, now_ms, packet::LinkType::ethernet, 9});
+  void process(std::vector<rte_mbuf*> packets, const std::vector<int64_t>& arrivals, int64_t now_ms,
+               packet::LinkType link = packet::LinkType::ethernet) {
+    worker_.process({packets, arrivals, now_ms, link, 9});
   }
 
   std::vector<flow::Record> drain() {
@@ -97,6 +100,18 @@ class WorkerFixture {
   }
 
  private:
+  rte_mbuf* segment(std::span<const uint8_t> bytes) {
+    constexpr size_t litter = 48;
+    rte_mbuf* segment = rte_pktmbuf_alloc(pool_);
+    if (segment == nullptr) FAIL("no mbuf left");
+    auto* data = rte_pktmbuf_mtod(segment, uint8_t*);
+    std::fill_n(data - litter, bytes.size() + 2 * litter, uint8_t{0x45});
+    std::ranges::copy(bytes, data);
+    segment->data_len = static_cast<uint16_t>(bytes.size());
+    segment->pkt_len = segment->data_len;
+    return segment;
+  }
+
   test::TableFixture table_;
   rte_mempool* pool_;
   pipeline::ExpiryRing ring_;

@@ -106,7 +106,7 @@ TEST_CASE("a key whose rank falls short really leaves entries of the RETA unused
 }
 
 TEST_CASE("keys of every length that devices have, and RETAs that are not told") {
-  for (const size_t bytes : {16, 20, 40, 52, 64})
+  for (const size_t bytes : std::initializer_list<size_t>{16, 20, 40, 52, 64})
     CHECK(random_key(bytes, 0, 3).size() == bytes);
   CHECK(random_key(40, 1, 3).size() == 40);
   CHECK(random_key(52, 2048, 3).size() == 52);

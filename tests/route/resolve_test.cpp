@@ -73,7 +73,7 @@ TEST_CASE("without a table what stood there before is gone") {
 
 TEST_CASE("any number of keys is resolved, each in its place") {
   const RouteTable table(routes, -1);
-  for (const size_t count : {0, 1, 63, 64, 65, 128, 129, 1000}) {
+  for (const size_t count : std::initializer_list<size_t>{0, 1, 63, 64, 65, 128, 129, 1000}) {
     CAPTURE(count);
     std::vector<FlowKey> keys;
     for (uint32_t i = 0; i < count; ++i)

@@ -132,6 +132,12 @@ TEST_CASE("a bad line is refused with what is wrong and what would be right") {
   }
 }
 
+TEST_CASE("what stands behind a zero byte is part of the field") {
+  using namespace std::string_literals;
+  CHECK_THAT(complaint("10.0.0.0/8 ::1\0x 3"s), Catch::Contains("::1?x"));
+  CHECK_THAT(complaint("10.0.0.0/8 10.0.0.1\0 3"s), Catch::Contains("10.0.0.1?"));
+}
+
 TEST_CASE("what is no text does not end up on a terminal") {
   const std::string sentence = complaint(std::string("1.2.3.4\0\x1b[2J - 1", 15));
   CHECK(sentence.find('\x1b') == std::string::npos);

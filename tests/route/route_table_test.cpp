@@ -126,7 +126,7 @@ TEST_CASE("a hole ends the search without a route") {
 
 TEST_CASE("random tables answer as a search by hand does") {
   Random random(20);
-  for (const size_t count : {1, 2, 10, 300, 3000}) {
+  for (const size_t count : std::initializer_list<size_t>{1, 2, 10, 300, 3000}) {
     const Routes routes = random_routes(random, count);
     const RouteTable table(routes, any_node);
     std::vector<uint32_t> addresses;
@@ -146,7 +146,7 @@ TEST_CASE("random tables answer as a search by hand does") {
 
 TEST_CASE("a table takes the memory it said, and gives it back") {
   Random random(21);
-  for (const size_t count : {0, 1, 1000, 60'000}) {
+  for (const size_t count : std::initializer_list<size_t>{0, 1, 1000, 60'000}) {
     CAPTURE(count);
     const Routes routes = random_routes(random, count);
     const size_t before = allocated_bytes();

@@ -7,6 +7,7 @@ import re
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 MAN = REPOSITORY / "docs/man"
 REFERENCE = REPOSITORY / "docs/reference"
+OPERATING = REPOSITORY / "docs/operating"
 COMMON = ""                     # stands for a command where options go with all commands
 
 # value: how the page calls what the option takes, "" for a switch; default: "" when none is told
@@ -95,3 +96,35 @@ def examples(page):
     section = plain(page.read_text()).partition("\n.Sh EXAMPLES\n")[2].partition("\n.Sh ")[0]
     blocks = re.findall(r"^\.Dl (.*)$|^\.Bd -literal.*\n((?:.*\n)*?)\.Ed$", section, re.MULTILINE)
     return [(line or block).replace("\\\n", " ").strip() for line, block in blocks]
+
+
+def names_in_tables(page):
+    """What stands in backquotes in the first two columns of a page's tables."""
+    rows = [line.split("|")[1:3] for line in page.read_text().splitlines() if line.startswith("|")]
+    return {name for cells in rows for cell in cells for name in re.findall(r"`(\w+)`", cell)}
+
+
+UNITS = ("_frame_octets", "_packets", "_octets", "_records", "_flows")
+
+
+def without_unit(name):
+    for unit in UNITS:
+        if name.endswith(unit):
+            return name[:-len(unit)]
+    return name
+
+
+def counters_of(ledger):
+    """Names of what a ledger's JSON counts, as telemetry has them: records.lost.ring_full is lost_ring_full, and
+    received.octets is received."""
+    found = set()
+    for name, value in ledger.items():
+        if name in ("lost", "skipped", "expired"):
+            found |= {"%s_%s" % (name, reason) for reason in value}
+        elif isinstance(value, list):
+            found |= set().union(*(counters_of(each) for each in value))
+        elif name in ("records", "flows_out"):
+            found |= counters_of(value)
+        else:
+            found.add(name)
+    return found

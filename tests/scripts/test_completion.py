@@ -83,7 +83,7 @@ class Pollflow(Bash):
             elif option.value == "DIR":
                 wanted = ["folder"]
             else:
-                wanted = words
+                wanted = sorted(words)
             self.assertEqual(self.offered("pollflow", "--" + name, ""), wanted, name)
             if option.value:
                 self.assertEqual(self.offered("pollflow", "--" + name, "="), wanted, name)

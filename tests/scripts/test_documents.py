@@ -1,16 +1,21 @@
 """Man pages, reference and completion say what the programs' own --help says, and the examples run."""
 
+import json
 import os
 import pathlib
 import re
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 import unittest
 
 import documents
-from documents import COMMON, MAN, REFERENCE, REPOSITORY
+from documents import COMMON, MAN, OPERATING, REFERENCE, REPOSITORY
+
+sys.path.insert(0, str(REPOSITORY / "tests/e2e"))
+import live_runner  # noqa: E402
 
 # EAL's own, which the pages of pollflow name, too.
 EAL_OPTIONS = {"vdev", "lcores", "no-huge", "no-pci", "in-memory", "file-prefix", "no-telemetry"}
@@ -171,6 +176,48 @@ class Examples(WithFolder):
             done = self.run_example(command.replace("/run/pollflow", str(self.folder)),
                                     RUNTIME_DIRECTORY=str(self.folder))
             self.assertEqual(done.returncode, 69, command + done.stdout)
+
+
+class Troubleshooting(WithFolder):
+    """Each counter that the programs print is in docs/operating/troubleshooting.md."""
+
+    # Which thing it is about, not how it fares.
+    NAMES = {"name", "version", "driver", "ifindex", "port", "ports", "queue", "queues", "queue_ids", "queue_lcores",
+             "queue_ports", "lcore", "workers", "export_lcore", "collectors", "flows_out"}
+
+    def assert_told(self, names):
+        told = documents.names_in_tables(OPERATING / "troubleshooting.md")
+        self.assertEqual(sorted(names - self.NAMES - told), [])
+
+    def test_those_of_the_ledger(self):
+        run(REPOSITORY / "scripts/make-capture", self.folder / "in.pcap", "--packets", 100, "--flows", 5)
+        ledger = self.folder / "ledger.json"
+        run(os.environ["POLLFLOW"], "--read", self.folder / "in.pcap", "--ledger", ledger, "--flows-out",
+            self.folder / "flows.csv", "--collector", "127.0.0.1:9")
+        names = documents.counters_of(json.loads(ledger.read_text()))
+        self.assertLessEqual({"missed", "lost_ring_full", "skipped_arp", "records_refused", "records_written"}, names)
+        self.assert_told(names)
+
+    def test_those_of_telemetry(self):
+        with live_runner.Controlled(["--lcores", "0@0", "--vdev", "net_null0"],
+                                    ["--collector", "127.0.0.1:9", "--max-flows", 1024]) as live:
+            for about in ("info", "ledger", "worker,0", "port,0", "collector,0"):
+                with self.subTest(about):
+                    names = set(live.ask("/pollflow/" + about))
+                    self.assertGreater(len(names), 5)
+                    self.assert_told(set(map(documents.without_unit, names)) if about == "ledger" else names)
+            live.stop()
+
+    def test_those_of_the_metrics_page(self):
+        page = os.environ.get("POLLFLOW_METRICS_PAGE", "")
+        if not os.access(page, os.X_OK):
+            self.skipTest("POLLFLOW_METRICS_PAGE is not set: the program that the build makes of metrics_page.cpp")
+        text = run(page).stdout
+        names = {re.sub(r"_bucket$|_sum$|_count$", "", name)
+                 for name in re.findall(r"^(pollflow_\w+)[{ ]", text, re.MULTILINE)}
+        self.assert_told(names)
+        told = documents.names_in_tables(OPERATING / "troubleshooting.md")
+        self.assertEqual(sorted(name for name in told - names if name.startswith("pollflow_")), [])
 
 
 if __name__ == "__main__":

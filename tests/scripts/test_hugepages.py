@@ -3,10 +3,14 @@
 import os
 import pathlib
 import subprocess
+import sys
 import unittest
 import unittest.mock
 
 from made_up_machine import SCRIPTS, MadeUpTest
+
+sys.path.insert(0, str(SCRIPTS.parent / "tests/e2e"))
+import huge_pages  # noqa: E402
 
 NODE = "/sys/devices/system/node/node%d/hugepages/hugepages-%dkB/nr_hugepages"
 
@@ -130,6 +134,7 @@ class ThisMachine(unittest.TestCase):
             self.skipTest("%s cannot be written here" % self.counter)
         if subprocess.run(["unshare", "--mount", "true"], capture_output=True).returncode != 0:
             self.skipTest("there are no mount namespaces here, as in a chroot")
+        self.enterContext(huge_pages.left_alone())
         self.before = int(self.counter.read_text())
         self.addCleanup(self.counter.write_text, str(self.before))
         try:

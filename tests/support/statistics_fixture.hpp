@@ -33,7 +33,7 @@ inline flow::Ledger busy_ledger() {
     skipped += i;
   }
   workers.fates[0] = {1500 - skipped, 150'000 - 60 * skipped};
-  workers.accounted = {1422, 125'412};
+  workers.accounted = {1409, 125'412};
   workers.nic_hashed = 1400;
   workers.expired[index_of(EndReason::idle)] = {10, {100, 8000}};
   workers.expired[index_of(EndReason::active)] = {5, {500, 40'000}};
@@ -42,7 +42,7 @@ inline flow::Ledger busy_ledger() {
   workers.expired[index_of(EndReason::overflow)] = {2, {150, 12'000}};
   workers.expired[index_of(EndReason::evicted)] = {1, {20, 1412}};
   workers.lost[index_of(EndReason::idle)] = {1, {22, 1000}};
-  ledger.in_tables = {40, {400, 40'000}};
+  ledger.in_tables = {40, {387, 40'000}};
   ledger.flows_high_water = 95;
   ledger.ring_records = 3;
   ledger.exported = {.taken = {22, {970, 83'000}},
