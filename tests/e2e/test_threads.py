@@ -40,10 +40,16 @@ class ThreadsTest(runner.PollflowTest):
         routes, config = self.folder / "routes", self.folder / "pollflow.conf"
         counter = itertools.count()
 
+        def replace(path, text):
+            """At once: another asker may reload meanwhile, and half a file is refused."""
+            new = path.with_suffix(".new")
+            new.write_text(text)
+            new.replace(path)
+
         def change_files():
             number = next(counter) % 200 + 1
-            routes.write_text("0.0.0.0/0 192.0.2.%d %d\n" % (number, number))
-            config.write_text("inactive-timeout = %d\nactive-timeout = %d\n" % (number, number % 3 + 1))
+            replace(routes, "0.0.0.0/0 192.0.2.%d %d\n" % (number, number))
+            replace(config, "inactive-timeout = %d\nactive-timeout = %d\n" % (number, number % 3 + 1))
             live.send(signal.SIGHUP)
             stop.wait(0.3)
 
