@@ -36,8 +36,8 @@ def trend(samples):
 
 
 def floors(values):
-    """The least of each window, of two at least if there are: pollflow may be about to close what somebody asked by, but what leaks
-    never goes away again."""
+    """The least of each window, and of two windows in a run too short for them: pollflow may be about to close what
+    somebody asked by, but what leaks never goes away again."""
     whole = max(len(values) // WINDOW, min(len(values), 2))
     size = min(WINDOW, len(values) // whole)
     return [min(values[at * size:(at + 1) * size if at + 1 < whole else None]) for at in range(whole)]

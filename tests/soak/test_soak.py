@@ -194,6 +194,10 @@ class SamplesTest(unittest.TestCase):
         self.assertEqual(samples.floors([20] * 15 + [21] * 20), [20, 20, 21])
         self.assertEqual(samples.floors([7]), [7])
 
+    def test_a_run_shorter_than_two_windows_has_two_floors_all_the_same(self):
+        self.assertEqual(samples.floors([20] * 6 + [21] * 6), [20, 21])
+        self.assertEqual(samples.floors([20, 21] * 6), [20, 20])
+
     def test_the_first_fifth_is_not_judged(self):
         self.assertEqual(samples.after_warm_up(list(range(10))), list(range(2, 10)))
 
