@@ -282,6 +282,24 @@ po::parsed_options parse_arguments(const std::vector<std::string>& arguments) {
   }
 }
 
+// Which line of the file is none, as Boost reads it: without a comment, neither empty nor a section
+// nor a setting. Its key, but not what follows.
+std::string broken_line(const std::string& path) {
+  constexpr const char* blanks = " \t\r\n\v\f";
+  std::ifstream file(path);
+  std::string line;
+  for (unsigned number = 1; std::getline(file, line); ++number) {
+    line.erase(std::min(line.find('#'), line.size()));
+    line.erase(line.find_last_not_of(blanks) + 1);
+    line.erase(0, line.find_first_not_of(blanks));
+    const bool section = line.starts_with('[') && line.ends_with(']');
+    if (line.empty() || section || line.find('=') != std::string::npos) continue;
+    const size_t key_end = line.find_first_not_of("abcdefghijklmnopqrstuvwxyz-");
+    return fmt::format("line {} ('{}') has no '='", number, line.substr(0, key_end));
+  }
+  return "a line has no '='";
+}
+
 po::parsed_options parse_file(const std::string& path) {
   std::ifstream file(path);
   const int why = file ? EISDIR : errno;
@@ -293,6 +311,10 @@ po::parsed_options parse_file(const std::string& path) {
   try {
     const po::options_description keys = description(true);
     return po::parse_config_file(file, keys, true);
+  } catch (const po::invalid_config_file_syntax&) {
+    // Boost quotes the line, which may hold a secret.
+    throw Failure(ExitCode::configuration,
+                  fmt::format("--config {}: {}; a line is key = value", path, broken_line(path)));
   } catch (const po::error& error) {
     throw Failure(ExitCode::configuration,
                   fmt::format("--config {}: {}; a line is key = value", path, boost_words(error)));
