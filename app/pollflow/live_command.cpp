@@ -24,7 +24,7 @@
 #include "memory.hpp"
 #include "privileges.hpp"
 #include "route/load.hpp"
-#include "route/route_table.hpp"
+#include "route/route_memory.hpp"
 #include "run_end.hpp"
 #include "signals.hpp"
 #include "streams.hpp"
@@ -46,13 +46,6 @@ void check_ports_found(const Eal& eal) {
                 "name it by -a ADDRESS, or name a virtual one, such as "
                 "--vdev net_af_packet0,iface=eth1",
                 eal.log());
-}
-
-// Two prefix tables are there at once while one takes the other's place; the new one may be bigger.
-size_t route_bytes(const Options& options, std::span<const route::Route> routes) {
-  constexpr size_t growth_bytes = size_t{64} << 20;
-  if (options.routes.empty()) return 0;
-  return 2 * route::RouteTable::bytes_needed(routes) + growth_bytes;
 }
 
 void say_all(const std::vector<std::string>& sentences) {
@@ -117,9 +110,11 @@ ExitCode run_live(const CommandLine& line) {
   // A dry run leaves no files behind, nor the files of an earlier run empty.
   OpenOutputs outputs(line.options.dry_run ? Options{} : line.options);
   const std::vector<route::Route> routes = route::load_routes(line.options.routes);
-  const size_t bytes = flow::FlowTable::bytes_needed(line.options.flows) + buffers_guess_bytes +
-                       route_bytes(line.options, routes);
-  if (std::ranges::find(line.eal, "--no-huge") != line.eal.end()) check_memory_available(bytes);
+  const size_t bytes = flow::FlowTable::bytes_needed(line.options.flows) + buffers_guess_bytes;
+  const size_t route_bytes =
+      line.options.routes.empty() ? 0 : route::RouteMemory::bytes_needed(routes);
+  if (std::ranges::find(line.eal, "--no-huge") != line.eal.end())
+    check_memory_available(bytes + route_bytes);
   control::Telemetry::register_commands();
   control::MetricsPage metrics;
   std::optional<control::MetricsServer> server;

@@ -59,7 +59,11 @@ LiveRun::LiveRun(const CommandLine& line, std::span<const route::Route> routes, 
       routes_(options_.port_pairs()),
       settings_(line, routes_, orders_.settings),
       collector_trouble_told_(outputs.collectors.size()) {
-  if (!options_.routes.empty()) routes_.begin_with(options_.routes, routes);
+  if (!options_.routes.empty()) {
+    route_memory_.emplace(route::RouteMemory::bytes_needed(routes));
+    routes_.build_on(route_memory_->node());
+    routes_.begin_with(options_.routes, routes);
+  }
   const uint64_t secret = table_secret(options_);
   for (const WorkerPlan& worker : plan.workers)
     add_lane(worker, secret);

@@ -23,6 +23,7 @@
 #include "progress.hpp"
 #include "reloader.hpp"
 #include "route/live_table.hpp"
+#include "route/route_memory.hpp"
 #include "settings_keeper.hpp"
 
 namespace pollflow::app {
@@ -91,6 +92,7 @@ class LiveRun {
   const LcorePlan& plan_;
   pipeline::Outputs& outputs_;
   port::LiveClock clock_;
+  std::optional<route::RouteMemory> route_memory_;  // with --routes only
   route::LiveTable routes_;
   SettingsKeeper settings_;
 

@@ -12,8 +12,6 @@
 namespace pollflow::route {
 namespace {
 
-constexpr int any_node = -1;
-
 int64_t unix_ms() {
   using namespace std::chrono;
   return duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count();
@@ -44,7 +42,7 @@ void LiveTable::load(const std::string& source) {
 
 void LiveTable::begin_with(const std::string& source, std::span<const Route> routes) {
   const std::scoped_lock lock(loading_);
-  exchange(std::make_unique<RouteTable>(routes, any_node),
+  exchange(std::make_unique<RouteTable>(routes, node_),
            {.source = source, .routes = routes.size(), .loaded_ms = unix_ms()});
 }
 

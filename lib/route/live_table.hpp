@@ -31,6 +31,9 @@ class LiveTable {
 
   explicit LiveTable(const PortPairs& pairs) : pairs_(pairs) {}
 
+  // Tables to come are built on this NUMA node (-1: any, as without it). Before the run.
+  void build_on(int node) noexcept { node_ = node; }
+
   // A control thread: reads and builds (some seconds for a million routes), then returns once the
   // export lcore has taken it, or the run is over. An empty source: no routes. Throws Failure.
   void load(const std::string& source);
@@ -57,6 +60,7 @@ class LiveTable {
   void exchange(std::unique_ptr<RouteTable> table, About about);
 
   PortPairs pairs_;
+  int node_ = -1;
   std::mutex loading_;          // one at a time
   mutable std::mutex current_;  // of the two below; held for moments
   std::unique_ptr<RouteTable> table_;

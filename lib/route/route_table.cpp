@@ -58,13 +58,13 @@ std::string next_name() {
   return fmt::format("routes_{}", number++);
 }
 
-[[noreturn]] void no_memory(std::span<const Route> routes, int node, int error) {
+[[noreturn]] void no_memory(std::span<const Route> routes, int error) {
   throw Failure(
       ExitCode::no_device,
-      fmt::format("no memory for a table of {} routes ({} MiB on NUMA node {}: {}); reserve huge "
-                  "pages there (scripts/hugepages), give EAL a greater -m, or fewer routes",
-                  routes.size(), RouteTable::bytes_needed(routes) >> 20, node,
-                  rte_strerror(error)));
+      fmt::format("no memory for a table of {} routes ({} MiB: {}); start pollflow anew, which "
+                  "sets memory aside for what it starts with (--read: give EAL a greater -m), or "
+                  "give it fewer routes",
+                  routes.size(), RouteTable::bytes_needed(routes) >> 20, rte_strerror(error)));
 }
 
 }  // namespace
@@ -91,9 +91,9 @@ RouteTable::RouteTable(std::span<const Route> routes, int node) : answers_(1) {
   with.dir24_8.nh_sz = RTE_FIB_DIR24_8_4B;
   with.dir24_8.num_tbl8 = count_groups(routes);
   fib_ = rte_fib_create(name.c_str(), node, &with);
-  if (fib_ == nullptr) no_memory(routes, node, rte_errno);
+  if (fib_ == nullptr) no_memory(routes, rte_errno);
   try {
-    build(routes, node);
+    build(routes);
   } catch (...) {
     rte_fib_free(fib_);
     throw;
@@ -106,7 +106,7 @@ RouteTable::~RouteTable() {
 
 // In order a route is laid over what surrounds it. Out of order rte_fib would have to go around
 // what is there already, slowly, and could ask for more tbl8 groups than were counted.
-void RouteTable::build(std::span<const Route> routes, int node) {
+void RouteTable::build(std::span<const Route> routes) {
   if (std::ranges::adjacent_find(routes, std::ranges::greater_equal{}, order_of) != routes.end())
     throw std::invalid_argument("routes out of order");
   std::unordered_map<Answer, uint32_t, AnswerHash> numbers;
@@ -119,7 +119,7 @@ void RouteTable::build(std::span<const Route> routes, int node) {
     const auto [known, fresh] = numbers.try_emplace(answer, static_cast<uint32_t>(answers_.size()));
     if (fresh) answers_.push_back(answer);
     const int error = rte_fib_add(fib_, route.prefix, route.length, known->second);
-    if (error != 0) no_memory(routes, node, -error);
+    if (error != 0) no_memory(routes, -error);
   }
 }
 

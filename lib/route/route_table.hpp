@@ -49,7 +49,7 @@ class RouteTable {
   void lookup(std::span<const uint32_t> addresses, std::span<Answer> out) const noexcept;
 
  private:
-  void build(std::span<const Route> routes, int node);
+  void build(std::span<const Route> routes);
 
   rte_fib* fib_ = nullptr;
   std::vector<Answer> answers_;  // by what the fib holds; the first: no route, or the route of /0
