@@ -73,18 +73,30 @@ bool may_pass(int error) noexcept {
   return error == EAGAIN || error == EWOULDBLOCK || error == ENOBUFS || error == EINTR;
 }
 
-// What ICMP may have told of an earlier datagram: its host listens no more, a firewall or a router
-// on the way prohibits it. Of all but the first it may also be this host that has no way there.
+// What ICMP may have told of an earlier datagram: its host listens no more or has no UDP, a
+// firewall or a router on the way prohibits it. Of all but the first it may also be this host that
+// has no way there.
 bool may_be_an_answer(int error) noexcept {
   constexpr std::array errors = {ECONNREFUSED, EHOSTUNREACH, ENETUNREACH, EHOSTDOWN,
-                                 ENONET,       EPROTO,       EACCES};
+                                 ENONET,       EPROTO,       EACCES,      ENOPROTOOPT};
   return std::ranges::find(errors, error) != errors.end();
 }
 
 // No checksums by the device, IPsec on the way, or a datagram that must be fragmented (EINVAL in
 // older kernels).
 bool refuses_rows(int error) noexcept {
-  return error == EINVAL || error == EIO || error == ENOPROTOOPT || error == EMSGSIZE;
+  return error == EINVAL || error == EIO || error == EMSGSIZE;
+}
+
+// Datagrams that are too long for the way are fragmented, by this host or a router. The kernel's
+// default is to drop one, tell of it in place of taking the next (EMSGSIZE), and believe whoever
+// sends such ICMP. ip(7), ipv6(7).
+void let_be_fragmented(int socket, int family) noexcept {
+  const int policy = family == AF_INET6 ? IPV6_PMTUDISC_DONT : IP_PMTUDISC_DONT;
+  if (family == AF_INET6)
+    setsockopt(socket, IPPROTO_IPV6, IPV6_MTU_DISCOVER, &policy, sizeof(policy));
+  else
+    setsockopt(socket, IPPROTO_IP, IP_MTU_DISCOVER, &policy, sizeof(policy));
 }
 
 }  // namespace
@@ -94,6 +106,7 @@ Collector::Collector(const CollectorAddress& address) : name_(address.name()) {
   int error = 0;
   for (const addrinfo* at = list.get(); at != nullptr && socket_ < 0; at = at->ai_next) {
     socket_ = socket(at->ai_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (socket_ >= 0) let_be_fragmented(socket_, at->ai_family);
     if (socket_ >= 0 && connect(socket_, at->ai_addr, at->ai_addrlen) == 0) {
       takes_rows_ = knows_rows(socket_);
       return;

@@ -7,8 +7,8 @@ import unittest
 
 import pollflow_runner as runner
 import v5
-from fault_runner import (COLLECTOR_HOST, NO_HOST, PORT, SANITIZED, FaultTest, Tapped, Traffic, flow_frames)
-from live_runner import wait_until
+from fault_runner import (COLLECTOR_HOST, NO_HOST, PORT, ROUTER, SANITIZED, FaultTest, Tapped, Traffic, flow_frames)
+from live_runner import Namespace, veth_pair, wait_until
 
 A_SECOND = 1000 if SANITIZED else 2000
 FLOWS = flow_frames(A_SECOND * 2)       # sent round and round: with a timeout of 1 s each time a flow anew
@@ -157,6 +157,46 @@ class SlowWayTest(FaultTest):
         self.assert_gaps_are(datagrams, lost, ledger)
         self.assertEqual(len(v5.rows(datagrams)), ledger["records"]["sent"]["records"])
         self.assertEqual(ledger["flows_out"]["records_written"], self.flows)
+
+
+class NarrowWayTest(FaultTest):
+    """Behind a router there is a link that takes no whole datagram, as behind a tunnel."""
+
+    def site_with_a_narrow_link(self):
+        site = self.site()
+        beyond = self.enter(Namespace())
+        near, end = self.enter(veth_pair(site.there, beyond, "narrow"))
+        site.there.ip("link", "set", near, "mtu", "1300")
+        beyond.ip("link", "set", end, "mtu", "1300")
+        site.there.ip("addr", "add", "10.68.0.1/24", "dev", near)
+        beyond.ip("addr", "add", "10.68.0.2/24", "dev", end)
+        beyond.ip("route", "add", "default", "via", "10.68.0.1")
+        site.there.run("sysctl", "-qw", "net.ipv4.ip_forward=1")
+        site.here.ip("route", "add", "10.68.0.0/24", "via", ROUTER)
+        return site, runner.Collector("10.68.0.2", PORT, beyond.socket)
+
+    @staticmethod
+    def offered(live):
+        collector = live.ask("/pollflow/collector,0")
+        return collector["records_sent"] + collector["records_failed"]
+
+    def test_datagrams_too_long_for_a_link_on_the_way_arrive_all_the_same(self):
+        site, beyond = self.site_with_a_narrow_link()
+        with beyond as collector:
+            options, ledger_of = self.run_of("run", [collector.address])
+            with Tapped(site, [*options, "--inactive-timeout", 1]) as live:
+                for round_of_flows in range(1, 4):      # what a router says of one datagram the next would meet
+                    for frame in FLOWS:
+                        site.wire.send(frame)
+                    wait_until(lambda: self.offered(live) == len(FLOWS) * round_of_flows, "all were offered")
+                outcome = live.stop()
+            ledger = ledger_of()
+            wait_until(lambda: len(collector.datagrams) >= ledger["datagrams"]["sent"], "what was sent has come")
+            datagrams = collector.finish()
+        self.assertEqual((outcome.code, outcome.stderr), (0, ""))
+        self.assert_received_all(site, ledger)
+        self.assert_no_record_lost(ledger)
+        self.assert_gaps_are(datagrams, 0, ledger)
 
 
 class NoWayTest(FaultTest):

@@ -212,7 +212,7 @@ TEST_CASE("a refusal heard first does not hide what becomes of the datagram") {
 // As firewalls do it (REJECT with icmp-host-prohibited, say): the kernel tells once, at the next
 // send.
 TEST_CASE("what ICMP prohibited to an earlier datagram is counted as refused, and fails no other") {
-  for (const int answer : {EHOSTUNREACH, ENETUNREACH, EHOSTDOWN, EACCES, EPROTO}) {
+  for (const int answer : {EHOSTUNREACH, ENETUNREACH, EHOSTDOWN, EACCES, EPROTO, ENOPROTOOPT}) {
     CAPTURE(answer);
     const Listener listener;
     Collector collector(address_of(listener));
