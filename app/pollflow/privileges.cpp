@@ -29,20 +29,29 @@ constexpr uint32_t net_admin = uint32_t{1} << CAP_NET_ADMIN;
                             step, std::strerror(errno)));
 }
 
-// The calling thread's capabilities: these, and no others, permitted and in effect. capset(2) is
-// for one thread only, and the libraries that wrap it know the calling one only; as every thread is
-// to make this call in a signal handler, it is made bare.
-bool set_capabilities(uint32_t first_32) noexcept {
+using CapabilitySets = std::array<__user_cap_data_struct, _LINUX_CAPABILITY_U32S_3>;
+
+// The calling thread's. Libraries that wrap capget(2) and capset(2) allocate; as every thread is to
+// make these calls in a signal handler, they are made bare.
+bool get_capabilities(CapabilitySets& sets) noexcept {
   __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
-  std::array<__user_cap_data_struct, _LINUX_CAPABILITY_U32S_3> sets{};
-  sets[0].permitted = sets[0].effective = first_32;
-  return syscall(SYS_capset, &header, sets.data()) == 0;
+  return syscall(SYS_capget, &header, sets.data()) == 0;
+}
+
+// These, and no others, permitted and in effect. Who holds just these makes no call that changes
+// anything: capset(2) is refused to units of systemd whose filter leaves out @privileged.
+bool set_capabilities(uint32_t first_32) noexcept {
+  CapabilitySets held{};
+  CapabilitySets wanted{};
+  wanted[0].permitted = wanted[0].effective = first_32;
+  if (get_capabilities(held) && std::memcmp(&held, &wanted, sizeof(held)) == 0) return true;
+  __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+  return syscall(SYS_capset, &header, wanted.data()) == 0;
 }
 
 bool has_net_admin() noexcept {
-  __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
-  std::array<__user_cap_data_struct, _LINUX_CAPABILITY_U32S_3> sets{};
-  return syscall(SYS_capget, &header, sets.data()) == 0 && (sets[0].permitted & net_admin) != 0;
+  CapabilitySets held{};
+  return get_capabilities(held) && (held[0].permitted & net_admin) != 0;
 }
 
 std::string who() {
@@ -98,8 +107,8 @@ std::string StepDown::step_down(bool keeps_net_admin) const {
   const bool keeps = keeps_net_admin && has_net_admin();
   const bool was_dumpable = prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 1;
   become_user(keeps);
-  // Becoming another user changes it to what fs.suid_dumpable says.
-  prctl(PR_SET_DUMPABLE, was_dumpable ? 1 : 0, 0, 0, 0);
+  // Becoming another user changes it to what fs.suid_dumpable says, which may be more.
+  if (!was_dumpable) keep_out_of_core_files();
   if (!in_every_other_thread(give_up_capabilities)) fail("giving up a thread's capabilities");
   if (!set_capabilities(keeps ? net_admin : 0)) fail("giving up capabilities");
   const std::string name = who();
