@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <set>
 #include <string>
+#include <utility>
 
 namespace pollflow::app {
 
@@ -26,31 +27,45 @@ bool in_every_other_thread(bool (*)() noexcept) {
 
 namespace {
 
+constexpr long look_ns = 50'000'000;  // whether a thread that does not answer is there still
+constexpr int looks_max = 200;        // 10 s: an overloaded machine is no reason not to start
+
 std::atomic<bool (*)() noexcept> step_to_do = nullptr;
-std::atomic<bool> all_done = true;
+std::atomic<int> errno_of_step = 0;  // not 0: one could not
 sem_t answered;
 
 void do_step(int) {
-  const int interrupted_errno = errno;
-  if (!step_to_do.load()()) all_done = false;
+  const int interrupted_errno = std::exchange(errno, 0);
+  if (!step_to_do.load()()) errno_of_step = errno != 0 ? errno : ECANCELED;
   sem_post(&answered);
   errno = interrupted_errno;
 }
 
 bool wait_for_answer() noexcept {
   timespec until{};
-  clock_gettime(CLOCK_REALTIME, &until);
-  ++until.tv_sec;
+  clock_gettime(CLOCK_MONOTONIC, &until);
+  until.tv_nsec += look_ns;
+  until.tv_sec += until.tv_nsec / 1'000'000'000;
+  until.tv_nsec %= 1'000'000'000;
   int result = 0;
   do {
-    result = sem_timedwait(&answered, &until);
+    result = sem_clockwait(&answered, CLOCK_MONOTONIC, &until);
   } while (result != 0 && errno == EINTR);
   return result == 0;
 }
 
-// False when there is a thread that does not answer. A thread that has ended needs not.
+// False when there is a thread that does not answer. One that has ended needs not.
 bool ask(pid_t thread, int signal) noexcept {
-  return syscall(SYS_tgkill, getpid(), thread, signal) != 0 || wait_for_answer();
+  const auto takes = [&](int sent) { return syscall(SYS_tgkill, getpid(), thread, sent) == 0; };
+  if (!takes(signal)) return true;
+  for (int look = 0; look < looks_max; ++look) {
+    if (wait_for_answer()) return true;
+    if (takes(0)) continue;
+    sem_trywait(&answered);  // the last that it may have done
+    return true;
+  }
+  errno = ETIMEDOUT;
+  return false;
 }
 
 // Those that are there now; threads may come and go.
@@ -70,7 +85,7 @@ bool in_every_other_thread(bool (*step)() noexcept) {
   asking.sa_handler = do_step;
   asking.sa_flags = SA_RESTART;
   step_to_do = step;
-  all_done = true;
+  errno_of_step = 0;
   sem_init(&answered, 0, 0);
   sigaction(signal, &asking, &before);
 
@@ -87,7 +102,8 @@ bool in_every_other_thread(bool (*step)() noexcept) {
     }
   }
   sigaction(signal, &before, nullptr);
-  return all_answered && all_done;
+  if (errno_of_step != 0) errno = errno_of_step;
+  return all_answered && errno_of_step == 0;
 }
 
 #endif

@@ -7,8 +7,8 @@ namespace pollflow::app {
 // C library does not set for all: capabilities. Threads of DPDK's are interrupted where they wait,
 // and go on waiting.
 //
-// False when a step answered false, or a thread did not answer within a second, which it would have
-// to have blocked the signal for.
+// False, with errno, when a step answered false, or a thread did not answer within ten seconds
+// (ETIMEDOUT), for which it would have to have blocked the signal.
 bool in_every_other_thread(bool (*step)() noexcept);
 
 }  // namespace pollflow::app

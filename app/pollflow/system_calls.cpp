@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <sched.h>
 #include <seccomp.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -21,10 +22,10 @@ namespace {
 
 // By name, since not every architecture has each of them.
 constexpr std::array allowed = {
-    // Files and devices that are open.
+    // Files and devices that are open; ioctl below.
     "read", "write", "readv", "writev", "pread64", "pwrite64", "lseek", "close", "fcntl", "dup",
-    "dup2", "dup3", "ioctl", "poll", "ppoll", "select", "pselect6", "fsync", "ftruncate",
-    "fallocate", "flock",
+    "dup2", "dup3", "poll", "ppoll", "select", "pselect6", "fsync", "ftruncate", "fallocate",
+    "flock",
     // Configuration, routes, what drivers read of /sys; files of huge pages.
     "open", "openat", "stat", "lstat", "fstat", "newfstatat", "statx", "statfs", "fstatfs",
     "access", "faccessat", "faccessat2", "readlink", "readlinkat", "getdents64", "getcwd", "unlink",
@@ -100,12 +101,23 @@ class Filter {
   std::unique_ptr<void, void (*)(scmp_filter_ctx)> rules_;
 };
 
+// A device's requests, but of those of a terminal (type 'T') no more than what it is: TIOCSTI would
+// type into the shell that pollflow was started from. A rule can only say which bits are as they
+// have to be, so: some bit of the type is not as in 'T'. The kernel reads 32 bits, and so do these.
+void allow_requests_of_devices(Filter& filter) {
+  constexpr scmp_datum_t terminal = 'T' << 8;
+  for (scmp_datum_t bit = 1 << 8; bit < 1 << 16; bit <<= 1)
+    filter.allow("ioctl", {has(1, bit, ~terminal & bit)});
+  filter.allow("ioctl", {has(1, UINT32_MAX, TCGETS)});
+}
+
 }  // namespace
 
 bool filter_system_calls() {
   Filter filter;
   for (const char* name : allowed)
     filter.allow(name);
+  allow_requests_of_devices(filter);
   for (const int family : families)
     filter.allow("socket", {is(0, static_cast<scmp_datum_t>(family))});
   // Threads, not processes. What clone3 is asked for a filter cannot see; the C library then takes

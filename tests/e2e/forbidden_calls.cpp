@@ -4,6 +4,7 @@
 
 #include <dlfcn.h>
 #include <rte_ethdev.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -23,6 +24,11 @@ void try_forbidden_calls() {
   say("setuid", setuid(0) == -1);
   say("executable memory",
       mmap(nullptr, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED);
+  const auto refuses = [](unsigned long request) {
+    return ioctl(STDIN_FILENO, request, "x") == -1 && errno == EPERM;
+  };
+  say("typing into the terminal", refuses(TIOCSTI) && refuses(TIOCSTI | 1UL << 32));
+  say("pasting into the console", refuses(TIOCLINUX));
 }
 
 }  // namespace

@@ -9,8 +9,9 @@ import subprocess
 import unittest
 
 import frames
+import huge_pages
 import pollflow_runner as runner
-from live_runner import Controlled, Live, LiveTest, TapTest, wait_until
+from live_runner import NOTHING_LEFT_BEHIND, Controlled, Live, LiveTest, TapTest, wait_until
 
 NOTHING = 0
 NET_ADMIN = 1 << 12
@@ -19,6 +20,7 @@ ONE_LCORE = ["--lcores", "0@0"]
 TWO_LCORES = ["--lcores", "0@0,1@1"]
 SANITIZED = bool(os.environ.get("POLLFLOW_SANITIZED"))
 USER = "nobody"
+PAGES = 128             # of 2 MiB
 
 
 def statuses(process):
@@ -28,6 +30,11 @@ def statuses(process):
         lines = (thread / "status").read_text().splitlines()
         threads[int(thread.name)] = {name: words.split() for name, _, words in (line.partition(":") for line in lines)}
     return threads
+
+
+class OnHugePages(Live):
+    def common_eal(self):
+        return [argument for argument in NOTHING_LEFT_BEHIND if argument != "--no-huge"]
 
 
 class Privileges(LiveTest):
@@ -93,6 +100,19 @@ class Privileges(LiveTest):
             outcome = live.stop()
         self.assert_done(outcome)
 
+    def test_routes_are_loaded_again_without_roots_files_of_huge_pages(self):
+        routes = self.folder / "routes"
+        routes.write_text("0.0.0.0/0 192.0.2.1 1\n")
+        os.chmod(self.folder, 0o755)
+        for user in ("root", USER):
+            with self.subTest(user), huge_pages.reserved(PAGES) as folder:
+                options = [*self.outputs(), "--max-flows", 1000, "--routes", routes]
+                with OnHugePages([*self.idle_port(), "--huge-dir", folder], [*options, "--user", user]) as live:
+                    live.send(signal.SIGHUP)
+                    live.wait_for("1 routes are in force")
+                    outcome = live.stop()
+                self.assert_done(outcome)
+
     def test_a_user_that_there_is_not_is_refused(self):
         outcome = runner.execute([*self.idle_port(), "--no-huge", "--no-pci", "--", "--user", "no-such-user"])
         self.assertEqual(outcome.code, 64)
@@ -118,12 +138,13 @@ class Filter(LiveTest):
         environment = {**os.environ, "LD_PRELOAD": os.environ["POLLFLOW_FORBIDDEN_CALLS"]}
         user = ["--user", USER] if os.geteuid() == 0 else []
         with Live([*ONE_LCORE, *self.many_flows(10)], [*self.outputs(), *user], env=environment) as live:
-            live.wait_for("forbidden call executable memory")
+            live.wait_for("forbidden call pasting into the console")
             outcome = live.stop()
         self.assert_done(outcome)
         told = [line for line in outcome.stderr.splitlines() if line.startswith("forbidden call")]
         self.assertEqual(told, ["forbidden call %s: refused" % call for call in
-                                ("execve", "packet socket", "setuid", "executable memory")])
+                                ("execve", "packet socket", "setuid", "executable memory", "typing into the terminal",
+                                 "pasting into the console")])
 
     def test_the_operator_can_do_without_the_filter(self):
         with Live([*ONE_LCORE, *self.many_flows(10)], [*self.outputs(), "--seccomp=false"]) as live:
