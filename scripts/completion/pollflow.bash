@@ -28,10 +28,12 @@ _pollflow_offer() {
 
 _pollflow() {
   local word=${COMP_WORDS[COMP_CWORD]} option=${COMP_WORDS[COMP_CWORD - 1]}
+  local equals=
   # --option=value comes as three words.
   if [ "$word" = = ]; then
-    word=
+    word= equals=yes
   elif [ "$option" = = ]; then
+    equals=yes
     option=${COMP_WORDS[COMP_CWORD - 2]}
   fi
 
@@ -45,7 +47,8 @@ _pollflow() {
     --driver-config) _pollflow_offer "$word" '' directory ;;
     --routes) _pollflow_offer "$word" kernel file ;;
     --rss-key | --hash-seed) _pollflow_offer "$word" random ;;
-    --skip-own-export | --seccomp) _pollflow_offer "$word" 'true false' ;;
+    --skip-own-export | --seccomp) # false stands behind =, as a word of its own it would be another argument
+      if [ -n "$equals" ]; then _pollflow_offer "$word" 'true false'; else _pollflow_offer "$word" "$_pollflow_options"; fi ;;
     --user | --collector | --inactive-timeout | --active-timeout | --max-flows | --engine-type | --engine-id | --ifindex | \
       --pair | --export-lcore | --export-delay | --export-rate | --max-records | --metrics) ;;
     *) _pollflow_offer "$word" "$_pollflow_options" ;;
