@@ -35,7 +35,7 @@ def own_name(what="pf"):
     return "%s%d-%d" % (what, os.getpid(), next(numbers))
 
 
-def wait_until(condition, what, seconds=60):
+def wait_until(condition, what, seconds=120):
     """Waits for a condition, not for a while; fails when it does not come."""
     deadline = time.monotonic() + seconds
     while not condition():
@@ -47,7 +47,7 @@ def wait_until(condition, what, seconds=60):
 class Live:
     """A pollflow on live ports; started when it says that it receives."""
 
-    START_S = 60
+    START_S = 180
 
     def __init__(self, eal, options, prefix=(), **named):
         eal = [*eal, *self.common_eal()]
