@@ -1,14 +1,13 @@
 #include "route/route_memory.hpp"
 
 #include <fmt/format.h>
+#include <rte_common.h>
 #include <rte_errno.h>
 #include <rte_malloc.h>
 #include <sys/mman.h>
 
 #include <cerrno>
-#include <cstdint>
 #include <cstring>
-#include <vector>
 
 #include "failure.hpp"
 #include "route/route_table.hpp"
@@ -26,10 +25,17 @@ constexpr size_t page_bytes = size_t{2} << 20;
                             bytes >> 20, std::strerror(error)));
 }
 
+// At a boundary of pages, as EAL wants it; kernels before 6.7 map large areas anywhere.
 void* map(size_t bytes) {
-  void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
-                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (memory == MAP_FAILED) fail(bytes, errno);
+  const size_t more = bytes + page_bytes;
+  void* anywhere = mmap(nullptr, more, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (anywhere == MAP_FAILED) fail(bytes, errno);
+  char* begin = static_cast<char*>(anywhere);
+  char* memory = RTE_PTR_ALIGN_CEIL(begin, page_bytes);
+  if (memory > begin) munmap(begin, static_cast<size_t>(memory - begin));
+  if (memory + bytes < begin + more)
+    munmap(memory + bytes, static_cast<size_t>(begin + more - (memory + bytes)));
   madvise(memory, bytes, MADV_HUGEPAGE);
   return memory;
 }
@@ -40,14 +46,6 @@ void give_back_zeros(void* memory, size_t bytes) {
   madvise(static_cast<char*>(memory) + page_bytes, bytes - 2 * page_bytes, MADV_DONTNEED);
 }
 
-// No device ever looks at it; but mempools want addresses that follow each other.
-std::vector<rte_iova_t> addresses_of_pages(const void* memory, size_t bytes) {
-  std::vector<rte_iova_t> addresses;
-  for (size_t at = 0; at < bytes; at += page_bytes)
-    addresses.push_back(reinterpret_cast<uintptr_t>(memory) + at);
-  return addresses;
-}
-
 }  // namespace
 
 size_t RouteMemory::bytes_needed(std::span<const Route> routes) {
@@ -56,11 +54,9 @@ size_t RouteMemory::bytes_needed(std::span<const Route> routes) {
 
 RouteMemory::RouteMemory(size_t bytes)
     : bytes_((bytes + page_bytes - 1) / page_bytes * page_bytes), memory_(map(bytes_)) {
-  std::vector<rte_iova_t> addresses = addresses_of_pages(memory_, bytes_);
+  // Without addresses for devices, none of which ever looks at it: drivers leave it alone then.
   const bool created = rte_malloc_heap_create(heap) == 0;
-  if (created &&
-      rte_malloc_heap_memory_add(heap, memory_, bytes_, addresses.data(),
-                                 static_cast<unsigned>(addresses.size()), page_bytes) == 0) {
+  if (created && rte_malloc_heap_memory_add(heap, memory_, bytes_, nullptr, 0, page_bytes) == 0) {
     give_back_zeros(memory_, bytes_);
     return;
   }
