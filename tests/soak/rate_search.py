@@ -7,7 +7,7 @@ Trial = collections.namedtuple("Trial", "seconds offered lost rate")     # offer
 
 CLOSE_ENOUGH = 0.05     # of the fastest rate
 CONFIRMATIONS = 3
-LONGER = 3              # times as long as a short one
+LONGER = 12             # times as long as a short one: a minute, RFC 2544 section 24
 STEP_DOWN = 0.9
 
 
