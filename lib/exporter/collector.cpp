@@ -92,7 +92,8 @@ bool refuses_rows(int error) noexcept {
 // default is to drop one, tell of it in place of taking the next (EMSGSIZE), and believe whoever
 // sends such ICMP. ip(7), ipv6(7).
 void let_be_fragmented(int socket, int family) noexcept {
-  const int policy = family == AF_INET6 ? IPV6_PMTUDISC_DONT : IP_PMTUDISC_DONT;
+  constexpr int policy = IP_PMTUDISC_DONT;
+  static_assert(policy == IPV6_PMTUDISC_DONT);
   if (family == AF_INET6)
     setsockopt(socket, IPPROTO_IPV6, IPV6_MTU_DISCOVER, &policy, sizeof(policy));
   else

@@ -18,7 +18,8 @@ sys.path.insert(0, str(REPOSITORY / "tests/e2e"))
 import live_runner  # noqa: E402
 
 # EAL's own, which the pages of pollflow name, too.
-EAL_OPTIONS = {"vdev", "lcores", "no-huge", "no-pci", "in-memory", "file-prefix", "no-telemetry"}
+EAL_OPTIONS = {"vdev", "lcores", "no-huge", "no-pci", "in-memory", "file-prefix", "no-telemetry", "socket-mem",
+               "huge-unlink", "single-file-segments", "proc-type"}
 
 needs_pollflowctl = unittest.skipUnless(os.environ.get("POLLFLOWCTL"),
                                         "POLLFLOWCTL is not set: no pollflowctl to compare with")
