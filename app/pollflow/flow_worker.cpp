@@ -2,37 +2,24 @@
 
 #include <fmt/format.h>
 #include <rte_malloc.h>
-#include <sys/mman.h>
 
-#include <memory>
 #include <random>
 #include <span>
 
 #include "failure.hpp"
+#include "large_pages.hpp"
 
 namespace pollflow::app {
 namespace {
 
 constexpr size_t cache_line_bytes = 64;
-constexpr size_t large_page_bytes = size_t{2} << 20;
-
-// Zeros, in transparent huge pages where the kernel has them for who asks. What EAL hands out
-// without huge pages is shared memory, which kernels as they are delivered keep in small pages
-// (shmem_enabled: never).
-void* private_memory(size_t bytes) noexcept {
-  size_t room = bytes + large_page_bytes;
-  void* memory = mmap(nullptr, room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (memory == MAP_FAILED) return nullptr;
-  madvise(memory, room, MADV_HUGEPAGE);
-  return std::align(large_page_bytes, bytes, memory, room);
-}
 
 // Never given back: rte_free() would write zeros over all of it, only for EAL to go the moment
 // after.
 std::span<std::byte> allocate_table(size_t flows, int node, bool in_private_memory) {
   const size_t bytes = flow::FlowTable::bytes_needed(flows);
   void* memory = in_private_memory
-                     ? private_memory(bytes)
+                     ? map_large_pages(bytes)
                      : rte_zmalloc_socket("flow table", bytes, cache_line_bytes, node);
   if (memory != nullptr) return {static_cast<std::byte*>(memory), bytes};
   throw Failure(

@@ -1,7 +1,6 @@
 #include "route/route_memory.hpp"
 
 #include <fmt/format.h>
-#include <rte_common.h>
 #include <rte_errno.h>
 #include <rte_malloc.h>
 #include <sys/mman.h>
@@ -10,13 +9,14 @@
 #include <cstring>
 
 #include "failure.hpp"
+#include "large_pages.hpp"
 #include "route/route_table.hpp"
 
 namespace pollflow::route {
 namespace {
 
 constexpr const char* heap = "routes";
-constexpr size_t page_bytes = size_t{2} << 20;
+constexpr size_t page_bytes = large_page_bytes;
 
 [[noreturn]] void fail(size_t bytes, int error) {
   throw Failure(ExitCode::no_device,
@@ -25,18 +25,10 @@ constexpr size_t page_bytes = size_t{2} << 20;
                             bytes >> 20, std::strerror(error)));
 }
 
-// At a boundary of pages, as EAL wants it; kernels before 6.7 map large areas anywhere.
+// At a boundary of pages, as EAL wants it.
 void* map(size_t bytes) {
-  const size_t more = bytes + page_bytes;
-  void* anywhere = mmap(nullptr, more, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (anywhere == MAP_FAILED) fail(bytes, errno);
-  char* begin = static_cast<char*>(anywhere);
-  char* memory = RTE_PTR_ALIGN_CEIL(begin, page_bytes);
-  if (memory > begin) munmap(begin, static_cast<size_t>(memory - begin));
-  if (memory + bytes < begin + more)
-    munmap(memory + bytes, static_cast<size_t>(begin + more - (memory + bytes)));
-  madvise(memory, bytes, MADV_HUGEPAGE);
+  void* memory = map_large_pages(bytes);
+  if (memory == nullptr) fail(bytes, errno);
   return memory;
 }
 

@@ -66,17 +66,17 @@ class Confinement:
     """The unit's filter of system calls, for the process that enters it; libseccomp is what systemd takes."""
 
     def __init__(self):
-        self.library = ctypes.CDLL("libseccomp.so.2")
-        self.library.seccomp_init.restype = ctypes.c_void_p
+        self.seccomp = ctypes.CDLL("libseccomp.so.2")
+        self.seccomp.seccomp_init.restype = ctypes.c_void_p
         eperm = 0x00050000 | errno.EPERM        # SCMP_ACT_ERRNO
-        self.filter = ctypes.c_void_p(self.library.seccomp_init(eperm))
+        self.filter = ctypes.c_void_p(self.seccomp.seccomp_init(eperm))
         for name in allowed_by_the_unit():
-            number = self.library.seccomp_syscall_resolve_name(name.encode())
+            number = self.seccomp.seccomp_syscall_resolve_name(name.encode())
             if number >= 0:     # this architecture has it
-                self.library.seccomp_rule_add(self.filter, 0x7fff0000, number, 0)
+                self.seccomp.seccomp_rule_add(self.filter, 0x7fff0000, number, 0)
 
     def enter(self):
-        if self.library.seccomp_load(self.filter) != 0:
+        if self.seccomp.seccomp_load(self.filter) != 0:
             os._exit(125)
 
 
