@@ -2,11 +2,24 @@
 
 import collections
 import pathlib
+import time
 
 Sample = collections.namedtuple("Sample", "at_s rss_kib descriptors threads")
 
 WARM_UP = 0.2       # of the samples, not judged: tables and pools are touched for the first time
 WINDOW = 10         # samples
+FEWEST = 25         # samples of which two whole windows are judged
+TRIES, TRY_EVERY_S = 5, 0.02    # of one sample
+
+
+def take_least(pid, at_s):
+    """The least of a few in a row: the thread and the descriptor by which pollflow answered somebody go a little after
+    he has his answer."""
+    tries = []
+    for _ in range(TRIES):
+        time.sleep(TRY_EVERY_S)
+        tries.append(take(pid, at_s))
+    return Sample(*map(min, zip(*tries)))
 
 
 def take(pid, at_s):
@@ -36,8 +49,7 @@ def trend(samples):
 
 
 def floors(values):
-    """The least of each window, and of two windows in a run too short for them: pollflow may be about to close what
-    somebody asked by, but what leaks never goes away again."""
-    whole = max(len(values) // WINDOW, min(len(values), 2))
-    size = min(WINDOW, len(values) // whole)
-    return [min(values[at * size:(at + 1) * size if at + 1 < whole else None]) for at in range(whole)]
+    """The least of each window: pollflow may be about to close what somebody asked by, but what leaks never goes away
+    again."""
+    whole = max(len(values) // WINDOW, 1)
+    return [min(values[at * WINDOW:(at + 1) * WINDOW if at + 1 < whole else None]) for at in range(whole)]

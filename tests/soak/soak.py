@@ -104,13 +104,16 @@ def every_place_was_used(live):
 
 
 def watch(plan, live, traffic, faults, tell):
-    """A sample each second and the ledger each few, until the time is up or somebody ends too early."""
+    """A sample each second and the ledger each few, until the time is up, or somebody ends too early."""
     taken, asked, broken, told_s = [], 0, [], 0
     began = time.monotonic()
-    while (at_s := time.monotonic() - began) < plan.seconds and live.process.poll() is None and traffic.poll() is None:
+    while live.process.poll() is None and traffic.poll() is None:
+        at_s = time.monotonic() - began
+        if at_s >= plan.seconds and len(taken) >= samples.FEWEST:
+            break
         try:
             with faults.visiting:       # never meanwhile
-                taken.append(samples.take(live.process.pid, at_s))
+                taken.append(samples.take_least(live.process.pid, at_s))
         except (OSError, KeyError):     # it is just ending
             break
         if len(taken) % LEDGER_EVERY == 1:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import unittest
+import unittest.mock
 
 sys.dont_write_bytecode = True
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
@@ -194,9 +195,14 @@ class SamplesTest(unittest.TestCase):
         self.assertEqual(samples.floors([20] * 15 + [21] * 20), [20, 20, 21])
         self.assertEqual(samples.floors([7]), [7])
 
-    def test_a_run_shorter_than_two_windows_has_two_floors_all_the_same(self):
-        self.assertEqual(samples.floors([20] * 6 + [21] * 6), [20, 21])
-        self.assertEqual(samples.floors([20, 21] * 6), [20, 20])
+    def test_a_sample_does_not_see_what_is_just_going(self):
+        seen = [Sample(3, 1000, 21, 7), Sample(3, 1004, 20, 6)] + [Sample(3, 1004, 20, 7)] * samples.TRIES
+        with unittest.mock.patch("samples.take", side_effect=seen):
+            self.assertEqual(samples.take_least(1, 3), Sample(3, 1000, 20, 6))
+
+    def test_the_shortest_soak_has_two_whole_windows(self):
+        kept = samples.after_warm_up([20] * (samples.FEWEST - samples.WINDOW) + [21] * samples.WINDOW)
+        self.assertEqual(samples.floors(kept), [20, 21])
 
     def test_the_first_fifth_is_not_judged(self):
         self.assertEqual(samples.after_warm_up(list(range(10))), list(range(2, 10)))
