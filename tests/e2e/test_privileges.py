@@ -7,6 +7,7 @@ import pwd
 import signal
 import subprocess
 import unittest
+import urllib.request
 
 import frames
 import huge_pages
@@ -71,9 +72,8 @@ class Privileges(LiveTest):
                                            "--metrics", "127.0.0.1:%d" % metrics]) as live:
             self.assert_stepped_down(live.process.pid, USER)
             self.assertEqual(live.ask("/pollflow/info")["version"], "0.1.0")
-            page = subprocess.run(["curl", "-s", "http://127.0.0.1:%d/metrics" % metrics], capture_output=True,
-                                  text=True, check=True).stdout
-            self.assertIn("# EOF", page)
+            with urllib.request.urlopen("http://127.0.0.1:%d/metrics" % metrics, timeout=30) as page:
+                self.assertIn("# EOF", page.read().decode())
             self.assert_stepped_down(live.process.pid, USER)    # with the threads that were started since
             config.write_text("inactive-timeout = 21\n")
             live.send(signal.SIGHUP)
