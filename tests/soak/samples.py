@@ -12,14 +12,15 @@ FEWEST = 25         # samples of which two whole windows are judged
 TRIES, TRY_EVERY_S = 5, 0.02    # of one sample
 
 
-def take_least(pid, at_s):
-    """The least of a few in a row: the thread and the descriptor by which pollflow answered somebody go a little after
-    he has his answer."""
+def take_settled(pid, at_s):
+    """Of a few in a row the least descriptors and threads, as those by which pollflow answered somebody go a little
+    after he has his answer, and the most memory."""
     tries = []
     for _ in range(TRIES):
         time.sleep(TRY_EVERY_S)
         tries.append(take(pid, at_s))
-    return Sample(*map(min, zip(*tries)))
+    return Sample(at_s, max(each.rss_kib for each in tries), min(each.descriptors for each in tries),
+                  min(each.threads for each in tries))
 
 
 def take(pid, at_s):

@@ -113,7 +113,7 @@ def watch(plan, live, traffic, faults, tell):
             break
         try:
             with faults.visiting:       # never meanwhile
-                taken.append(samples.take_least(live.process.pid, at_s))
+                taken.append(samples.take_settled(live.process.pid, at_s))
         except (OSError, KeyError):     # it is just ending
             break
         if len(taken) % LEDGER_EVERY == 1:
