@@ -13,13 +13,13 @@ TRIES, TRY_EVERY_S = 5, 0.02    # of one sample
 
 
 def take_settled(pid, at_s):
-    """Of a few in a row the least descriptors and threads, as those by which pollflow answered somebody go a little
-    after he has his answer, and the most memory."""
+    """The least descriptors and threads of a few looks, as those by which pollflow answered somebody go a little after
+    he has his answer. Memory is that of one look, as in any other sample."""
     tries = []
     for _ in range(TRIES):
         time.sleep(TRY_EVERY_S)
         tries.append(take(pid, at_s))
-    return Sample(at_s, max(each.rss_kib for each in tries), min(each.descriptors for each in tries),
+    return Sample(at_s, tries[-1].rss_kib, min(each.descriptors for each in tries),
                   min(each.threads for each in tries))
 
 

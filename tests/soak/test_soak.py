@@ -196,7 +196,7 @@ class SamplesTest(unittest.TestCase):
         self.assertEqual(samples.floors([7]), [7])
 
     def test_a_sample_does_not_see_what_is_just_going(self):
-        seen = [Sample(3, 1000, 21, 7), Sample(3, 1004, 20, 6)] + [Sample(3, 1004, 20, 7)] * samples.TRIES
+        seen = [Sample(3, 1000, 21, 7), Sample(3, 1008, 20, 6)] + [Sample(3, 1004, 20, 7)] * (samples.TRIES - 2)
         with unittest.mock.patch("samples.take", side_effect=seen):
             self.assertEqual(samples.take_settled(1, 3), Sample(3, 1004, 20, 6))
 
