@@ -26,18 +26,19 @@ ExportLoop::ExportLoop(const Options& options, std::span<ExpiryRing* const> ring
 
 void ExportLoop::turn(int64_t now_ms, uint64_t monotonic_ns) {
   now_ms_ = now_ms;
+  monotonic_ns_ = monotonic_ns;
   flush_csv_when_due();
-  if (!send_kept(monotonic_ns)) return;
-  if (complete_ && (!keep(monotonic_ns) || !send_kept(monotonic_ns))) return;
+  if (!send_kept()) return;
+  if (complete_ && (!keep() || !send_kept())) return;
   const unsigned inboxes_max = inboxes_a_turn();
   for (unsigned inboxes = 0; waiting() > 0 || (inboxes++ < inboxes_max && refill());) {
-    if (!take_inbox(monotonic_ns)) return;
+    if (!take_inbox()) return;
   }
-  if (!assembler_.empty() && waited_long_enough()) {
+  if (!assembler_.empty() && now_ms_ != no_clock && delayed_since(opened_ns_)) {
     complete(now_ms_);
-    keep(monotonic_ns);
+    keep();
   }
-  send_kept(monotonic_ns);
+  send_kept();
 }
 
 // Inboxes of records: as many as fill a call, where that makes them cheaper; else one, so that
@@ -49,34 +50,36 @@ unsigned ExportLoop::inboxes_a_turn() const noexcept {
   return in_rows && !outputs_.csv ? fill_a_call : 1;
 }
 
-// Also when a live clock stepped back, which would else be waited for to catch up.
-bool ExportLoop::waited_long_enough() const noexcept {
-  if (now_ms_ == no_clock) return false;
-  return now_ms_ >= due_ms() || now_ms_ < opened_ms_ - options_.export_delay_ms;
+// On a live port. By the monotonic clock, as that of `now_ms` is corrected now and then: it may
+// step back, and records may have left in its future.
+bool ExportLoop::delayed_since(uint64_t since_ns) const noexcept {
+  return monotonic_ns_ - since_ns >= static_cast<uint64_t>(options_.export_delay_ms) * 1'000'000;
 }
 
 // False when the turn is over: something must be waited for, or a call was filled.
-bool ExportLoop::take_inbox(uint64_t monotonic_ns) {
+bool ExportLoop::take_inbox() {
   while (waiting() > 0) {
     accept_run();
     if (assembler_.full()) {
       complete(now_ms_);
     } else if (waiting() > 0 && must_leave_before(inbox_[inbox_next_])) {
-      complete(due_ms());
+      complete(now_ms_ == no_clock ? due_ms() : now_ms_);
     }
-    const bool stuck = complete_ && !keep(monotonic_ns);
+    const bool stuck = complete_ && !keep();
     const bool filled = assembler_.row_full();
     if (stuck || filled || assembler_.all_kept() || outputs_.collectors.empty()) {
-      if (!send_kept(monotonic_ns) || stuck || filled) return false;
+      if (!send_kept() || stuck || filled) return false;
     }
   }
   return true;
 }
 
-// The datagram under construction has waited its time; or time went back (in a capture) so far that
-// SysUptime, 32 bits of milliseconds, could not place this record beside those before it.
+// The datagram under construction has waited its time, where records tell it; or time went back (in
+// a capture) so far that SysUptime, 32 bits of milliseconds, could not place this record beside
+// those before it.
 bool ExportLoop::must_leave_before(const flow::Record& record) const noexcept {
-  return record.left_ms >= due_ms() || record.left_ms < opened_ms_ - INT32_MAX;
+  const bool late = now_ms_ == no_clock && record.left_ms >= due_ms();
+  return late || record.left_ms < opened_ms_ - INT32_MAX;
 }
 
 // Takes the rings in turn, so that no worker waits behind another.
@@ -112,11 +115,10 @@ void ExportLoop::accept_run() {
   int64_t latest_ms = std::max(now_ms_, inbox_[at].left_ms);
   if (assembler_.empty()) {
     opened_ms_ = stamp_ms_ = latest_ms;
+    opened_ns_ = monotonic_ns_;
     ++at;
   }
-  const int64_t due = due_ms();
-  const int64_t earliest_ms = opened_ms_ - INT32_MAX;
-  for (; at < end && inbox_[at].left_ms < due && inbox_[at].left_ms >= earliest_ms; ++at)
+  for (; at < end && !must_leave_before(inbox_[at]); ++at)
     latest_ms = std::max(latest_ms, inbox_[at].left_ms);
   const size_t count = at - inbox_next_;
   if (count == 0) return;
@@ -147,9 +149,9 @@ void ExportLoop::write(flow::Record record, const flow::Routing& routing) {
 
 // So that a reader of the file need not wait for a buffer to fill. A capture's reader can wait.
 void ExportLoop::flush_csv_when_due() {
-  if (!outputs_.csv || now_ms_ == no_clock || now_ms_ < csv_flushed_ms_ + options_.export_delay_ms)
-    return;
-  csv_flushed_ms_ = now_ms_;
+  if (!outputs_.csv || now_ms_ == no_clock) return;
+  if (csv_flushed_ns_ && !delayed_since(*csv_flushed_ns_)) return;
+  csv_flushed_ns_ = monotonic_ns_;
   lost_writing(outputs_.csv->flush());
 }
 
@@ -171,8 +173,9 @@ void ExportLoop::complete(int64_t when_ms) noexcept {
 }
 
 // False, and it stays complete, while the token bucket does not let it go.
-bool ExportLoop::keep(uint64_t monotonic_ns) noexcept {
-  if (!outputs_.collectors.empty() && !bucket_.take(assembler_.count(), monotonic_ns)) return false;
+bool ExportLoop::keep() noexcept {
+  if (!outputs_.collectors.empty() && !bucket_.take(assembler_.count(), monotonic_ns_))
+    return false;
   last_stamp_ms_ = header_ms();
   assembler_.seal(last_stamp_ms_);
   kept_[assembler_.kept()] = std::exchange(open_, {});
@@ -182,7 +185,7 @@ bool ExportLoop::keep(uint64_t monotonic_ns) noexcept {
 }
 
 // True when no datagram is kept any more.
-bool ExportLoop::send_kept(uint64_t monotonic_ns) noexcept {
+bool ExportLoop::send_kept() noexcept {
   if (assembler_.kept() == 0) return true;
   // Stamped when sent, which may be later than when they were complete; the same for every
   // collector.
@@ -191,7 +194,7 @@ bool ExportLoop::send_kept(uint64_t monotonic_ns) noexcept {
     last_stamp_ms_ = std::max(last_stamp_ms_, now_ms_);
   }
   for (; next_collector_ < outputs_.collectors.size(); ++next_collector_) {
-    if (!send_to(outputs_.collectors[next_collector_], monotonic_ns)) return false;
+    if (!send_to(outputs_.collectors[next_collector_])) return false;
     offered_ = 0;
   }
   kept_done();
@@ -207,12 +210,12 @@ exporter::DatagramRow ExportLoop::still_offered() const noexcept {
 }
 
 // False while its socket blocks.
-bool ExportLoop::send_to(exporter::Collector& collector, uint64_t monotonic_ns) noexcept {
+bool ExportLoop::send_to(exporter::Collector& collector) noexcept {
   while (offered_ < assembler_.kept()) {
     const auto attempt = collector.send(still_offered());
     if (attempt.outcome == exporter::Collector::Outcome::would_block) {
-      if (blocked_since_ns_ == 0) blocked_since_ns_ = monotonic_ns;
-      if (!collector.stalled() && monotonic_ns - blocked_since_ns_ < blocked_ns_max) return false;
+      if (blocked_since_ns_ == 0) blocked_since_ns_ = monotonic_ns_;
+      if (!collector.stalled() && monotonic_ns_ - blocked_since_ns_ < blocked_ns_max) return false;
       collector.give_up(attempt.records, attempt.datagrams);
     } else if (attempt.outcome == exporter::Collector::Outcome::sent) {
       taken_ |= (~uint64_t{0} >> (64 - attempt.datagrams)) << offered_;
@@ -263,8 +266,8 @@ bool ExportLoop::finish(int64_t now_ms, uint64_t monotonic_ns) {
   if (assembler_.kept() > 0 || waiting() > 0 || std::ranges::any_of(rings_, holds_any))
     return false;
   if (!assembler_.empty() && !complete_) complete(now_ms_);
-  if (complete_ && !keep(monotonic_ns)) return false;
-  if (!send_kept(monotonic_ns)) return false;
+  if (complete_ && !keep()) return false;
+  if (!send_kept()) return false;
   assembler_.next();  // counts what was lost behind the last datagram
   if (outputs_.csv) lost_writing(outputs_.csv->flush());
   for (exporter::Collector& collector : outputs_.collectors)

@@ -51,7 +51,7 @@ class ExportLoop {
   ExportLoop(const Options& options, std::span<ExpiryRing* const> rings, Outputs& outputs);
 
   // One turn: bounded work, waits for no collector. `now_ms` is Unix time, or no_clock where only
-  // records tell the time; `monotonic_ns` paces sending.
+  // records tell the time; `monotonic_ns` paces sending and, on a live port, tells the delay.
   void turn(int64_t now_ms, uint64_t monotonic_ns);
   static constexpr int64_t no_clock = INT64_MIN;
 
@@ -85,16 +85,17 @@ class ExportLoop {
   bool refill() noexcept;
   void resolve_inbox() noexcept;
   [[nodiscard]] unsigned inboxes_a_turn() const noexcept;
-  bool take_inbox(uint64_t monotonic_ns);
+  bool take_inbox();
   void accept_run();
   [[nodiscard]] bool must_leave_before(const flow::Record& record) const noexcept;
-  [[nodiscard]] bool waited_long_enough() const noexcept;
+  [[nodiscard]] bool delayed_since(uint64_t since_ns) const noexcept;
+  // Where only records tell the time.
   [[nodiscard]] int64_t due_ms() const noexcept { return opened_ms_ + options_.export_delay_ms; }
   void complete(int64_t when_ms) noexcept;
-  bool keep(uint64_t monotonic_ns) noexcept;
-  bool send_kept(uint64_t monotonic_ns) noexcept;
+  bool keep() noexcept;
+  bool send_kept() noexcept;
   [[nodiscard]] exporter::DatagramRow still_offered() const noexcept;
-  bool send_to(exporter::Collector& collector, uint64_t monotonic_ns) noexcept;
+  bool send_to(exporter::Collector& collector) noexcept;
   [[nodiscard]] int64_t header_ms() const noexcept;
   void kept_done() noexcept;
   void write(flow::Record record, const flow::Routing& routing);
@@ -109,11 +110,13 @@ class ExportLoop {
   flow::ExportCounters counters_;
 
   int64_t now_ms_ = no_clock;
+  uint64_t monotonic_ns_ = 0;
   int64_t wall_offset_ms_ = 0;
-  int64_t csv_flushed_ms_ = no_clock;
+  std::optional<uint64_t> csv_flushed_ns_;
 
   // The datagram that is filled.
   int64_t opened_ms_ = 0;   // when it got its first record
+  uint64_t opened_ns_ = 0;  // likewise, by the monotonic clock
   int64_t stamp_ms_ = 0;    // the time in its header: not before any of its records
   bool complete_ = false;   // it waits for the token bucket to let it go
   flow::RecordTally open_;  // what it holds

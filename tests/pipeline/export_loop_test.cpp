@@ -74,7 +74,7 @@ TEST_CASE("a full datagram leaves at once, a partial one within the export delay
   CHECK(received[0].flows.size() == 30);
   CHECK(received[0].flow_sequence == 0);
 
-  fixture.loop->turn(start_ms + 999, second_ns);
+  fixture.loop->turn(start_ms + 999, second_ns - 1);
   CHECK(fixture.received().empty());
   fixture.loop->turn(start_ms + 1000, second_ns);
   received = fixture.received();
@@ -100,6 +100,32 @@ TEST_CASE(
   received = fixture.received();
   REQUIRE(received.size() == 1);
   CHECK(received[0].sys_uptime == 60'000 + 86'400'000);
+}
+
+TEST_CASE("on a live port a record of the future neither waits for its time nor ends a datagram") {
+  ExportFixture fixture;
+  fixture.push(record_left_at(start_ms + 5000, 1));  // the clock of a worker's turn was ahead
+  fixture.push(record_left_at(start_ms + 9000, 2));
+  fixture.loop->turn(start_ms, 0);
+  fixture.loop->turn(start_ms + 999, second_ns - 1);
+  CHECK(fixture.received().empty());
+  fixture.loop->turn(start_ms + 1000, second_ns);
+  const auto received = fixture.received();
+  REQUIRE(received.size() == 1);
+  CHECK(received[0].flows.size() == 2);
+  CHECK(received[0].sys_uptime == 69'000);
+}
+
+TEST_CASE("the export delay is a second also while the live clock is corrected") {
+  for (const int64_t step_ms : {-169, 5000}) {
+    ExportFixture fixture;
+    fixture.push(record_left_at(start_ms));
+    fixture.loop->turn(start_ms, 7 * second_ns);
+    fixture.loop->turn(start_ms + 999 + step_ms, 8 * second_ns - 1);
+    CHECK(fixture.received().empty());
+    fixture.loop->turn(start_ms + 1000 + step_ms, 8 * second_ns);
+    CHECK(fixture.received().size() == 1);
+  }
 }
 
 TEST_CASE("a header is never before its records, even when time stepped back") {
@@ -164,9 +190,9 @@ TEST_CASE("records lost before the ring make a gap behind the datagram under con
   fixture.push(record_left_at(start_ms, 1));
   fixture.loop->turn(start_ms, 0);
   fixture.loop->note_lost(7);
-  fixture.loop->turn(start_ms + 1000, 0);
+  fixture.loop->turn(start_ms + 1000, second_ns);
   fixture.push(record_left_at(start_ms + 1000, 2));
-  REQUIRE(fixture.loop->finish(start_ms + 1000, 0));
+  REQUIRE(fixture.loop->finish(start_ms + 1000, second_ns));
   const auto received = fixture.received();
   REQUIRE(received.size() == 2);
   CHECK(received[0].flow_sequence == 0);
@@ -185,9 +211,9 @@ TEST_CASE("a new pace is kept from the next datagram on") {
   CHECK(fixture.received().size() == 3);
   fixture.push(record_left_at(start_ms, 41));
   fixture.loop->turn(start_ms, 0);
-  fixture.loop->turn(start_ms + 49, 0);
+  fixture.loop->turn(start_ms + 49, 49'999'999);
   CHECK(fixture.received().empty());
-  fixture.loop->turn(start_ms + 50, 0);
+  fixture.loop->turn(start_ms + 50, 50'000'000);
   CHECK(fixture.received().size() == 1);
 }
 
@@ -303,7 +329,7 @@ TEST_CASE("what a file loses of a datagram under construction is in one place, a
   const auto ignore = signal(SIGXFSZ, SIG_IGN);
   const rlimit shorter{std::filesystem::file_size(path) + 500, before.rlim_max};
   REQUIRE(setrlimit(RLIMIT_FSIZE, &shorter) == 0);
-  loop.turn(start_ms + 1001, 0);  // the file's turn, and the datagram's
+  loop.turn(start_ms + 1000, second_ns);  // the file's turn, and the datagram's
   REQUIRE(setrlimit(RLIMIT_FSIZE, &before) == 0);
   signal(SIGXFSZ, ignore);
   CHECK(adds_up());
@@ -314,10 +340,10 @@ TEST_CASE("what a file loses of a datagram under construction is in one place, a
   for (uint32_t i = 0; i < 5; ++i) {
     const Record record = record_left_at(start_ms + 1100, i);
     ring.push({&record, 1});
-    loop.turn(start_ms + 1100, 0);
+    loop.turn(start_ms + 1100, second_ns);
     CHECK(adds_up());
   }
-  while (!loop.finish(start_ms + 1200, 0)) {
+  while (!loop.finish(start_ms + 1200, second_ns)) {
   }
   CHECK(adds_up());
   CHECK(loop.counters().sent == counters.sent);

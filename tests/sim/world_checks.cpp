@@ -103,9 +103,7 @@ void World::check_partial_datagram() const {
   const app::LiveSettings& now = settings();
   if (now.export_rate > 0) return;
   const int64_t waits_ms = exported_ms_ - std::max(open_since_ms_, disturbed_ms_ + follow_ms);
-  // A record that left a little later than now is waited for, but not for longer than that.
-  const int64_t ahead_ms = exported_ms_ <= times_wrong_until_ms_ ? now.export_delay_ms : 0;
-  const int64_t most_ms = now.export_delay_ms + ahead_ms + longest_export_wait_ms_ + 10;
+  const int64_t most_ms = now.export_delay_ms + longest_export_wait_ms_ + 10;
   want(waits_ms <= most_ms || exporter_->loop().counters().in_datagram.records == 0,
        "a record waits in the datagram for {} ms, more than --export-delay {}", waits_ms,
        now.export_delay_ms);
