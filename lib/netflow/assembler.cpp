@@ -4,6 +4,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstring>
+#include <utility>
 
 namespace pollflow::netflow {
 namespace {
@@ -128,10 +129,11 @@ void Assembler::next() noexcept {
 }
 
 void Assembler::stamp_kept(int64_t now_ms) noexcept {
+  const bool all = std::exchange(wall_moved_, false);
   for (size_t i = 0; i < kept_; ++i) {
-    if (stamps_ms_[i] >= now_ms) continue;
-    stamps_ms_[i] = now_ms;
-    stamp(header_at(i * datagram_bytes()), now_ms);
+    if (stamps_ms_[i] >= now_ms && !all) continue;
+    stamps_ms_[i] = std::max(stamps_ms_[i], now_ms);
+    stamp(header_at(i * datagram_bytes()), stamps_ms_[i]);
   }
 }
 

@@ -59,7 +59,11 @@ class Assembler {
   void skip(uint64_t records) noexcept { skipped_ += static_cast<uint32_t>(records); }
 
   // For when somebody set the wall clock: added to the header's Unix time, while SysUptime runs on.
-  void set_wall_offset(int64_t ms) noexcept { wall_offset_ms_ = ms; }
+  // Datagrams that are kept follow at the next stamp_kept().
+  void set_wall_offset(int64_t ms) noexcept {
+    wall_moved_ |= ms != wall_offset_ms_;
+    wall_offset_ms_ = ms;
+  }
 
   // Stamps the header with the time of sending, Unix ms, and returns the datagram. It may be sealed
   // again with a later time.
@@ -87,7 +91,8 @@ class Assembler {
   [[nodiscard]] bool all_kept() const noexcept {
     return row_full() || end_ < kept_ * datagram_bytes();
   }
-  // Stamps those anew that are stamped earlier.
+  // Stamps those anew that are stamped earlier, and all of them when the wall clock was set: one
+  // row has one Unix time of SysUptime 0.
   void stamp_kept(int64_t now_ms) noexcept;
   // They are done with.
   void release() noexcept;
@@ -108,6 +113,7 @@ class Assembler {
   AssemblerOptions options_;
   int64_t boot_ms_;
   int64_t wall_offset_ms_ = 0;
+  bool wall_moved_ = false;  // since datagrams that are kept were stamped
   unsigned count_ = 0;
   uint32_t flow_sequence_ = 0;
   uint32_t skipped_ = 0;

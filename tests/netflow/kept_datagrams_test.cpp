@@ -172,3 +172,20 @@ TEST_CASE("stamped anew, those of an earlier time get the later one and nothing 
     CHECK(after[i].flows == before[i].flows);
   }
 }
+
+TEST_CASE("when the wall clock was set, those of a later time follow, too") {
+  Assembler assembler({.records_max = 3}, boot_ms);
+  uint32_t number = 0;
+  for (const int64_t ms : {1000, 4000}) {
+    add_numbered(assembler, number, 3);
+    keep_sealed(assembler, boot_ms + ms);
+  }
+  assembler.set_wall_offset(60'000);
+  assembler.stamp_kept(boot_ms + 2000);
+  const auto datagrams = cut(assembler);
+  REQUIRE(datagrams.size() == 2);
+  CHECK(datagrams[0].sys_uptime == 2000);
+  CHECK(datagrams[0].unix_secs == 1'700'000'062);
+  CHECK(datagrams[1].sys_uptime == 4000);
+  CHECK(datagrams[1].unix_secs == 1'700'000'064);
+}
