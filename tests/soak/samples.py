@@ -4,7 +4,8 @@ import collections
 import pathlib
 import time
 
-Sample = collections.namedtuple("Sample", "at_s rss_kib descriptors threads")
+# peak_kib: the most memory that was resident at any moment since the sample before.
+Sample = collections.namedtuple("Sample", "at_s rss_kib peak_kib descriptors threads")
 
 WARM_UP = 0.2       # of the samples, not judged: tables and pools are touched for the first time
 WINDOW = 10         # samples
@@ -13,28 +14,35 @@ TRIES, TRY_EVERY_S = 5, 0.02    # of one sample
 
 
 def take_settled(pid, at_s):
-    """The least descriptors and threads of a few looks, as those by which pollflow answered somebody go a little after
-    he has his answer. Memory is that of one look, as in any other sample."""
+    """The least of a few looks, as what pollflow needs to answer somebody goes a little after he has his answer; and
+    the peak, which no look has to meet."""
     tries = []
     for _ in range(TRIES):
         time.sleep(TRY_EVERY_S)
         tries.append(take(pid, at_s))
-    return Sample(at_s, tries[-1].rss_kib, min(each.descriptors for each in tries),
-                  min(each.threads for each in tries))
+    forget_peak(pid)
+    return Sample(at_s, min(each.rss_kib for each in tries), max(each.peak_kib for each in tries),
+                  min(each.descriptors for each in tries), min(each.threads for each in tries))
 
 
 def take(pid, at_s):
     folder = pathlib.Path("/proc/%d" % pid)
     status = dict(line.split(":", 1) for line in (folder / "status").read_text().splitlines())
-    return Sample(at_s, int(status["VmRSS"].split()[0]), len(list((folder / "fd").iterdir())), int(status["Threads"]))
+    rss_kib, peak_kib = (int(status[name].split()[0]) for name in ("VmRSS", "VmHWM"))
+    return Sample(at_s, rss_kib, peak_kib, len(list((folder / "fd").iterdir())), int(status["Threads"]))
+
+
+def forget_peak(pid):
+    """VmHWM begins anew: proc(5), clear_refs."""
+    pathlib.Path("/proc/%d/clear_refs" % pid).write_text("5")
+
+
+def sanitized(pid):
+    return "libasan" in pathlib.Path("/proc/%d/maps" % pid).read_text()
 
 
 def after_warm_up(samples):
     return samples[int(len(samples) * WARM_UP):]
-
-
-def spread(values):
-    return max(values) - min(values)
 
 
 def trend(samples):

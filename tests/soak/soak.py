@@ -76,12 +76,13 @@ def run(plan, stand, rate, tell):
         watched = watch(plan, live, traffic, faults, tell)
         faults.finish()
         must_run(live)
+        sanitized = samples.sanitized(live.process.pid)
         traffic.terminate()
         sent = stands.ended(traffic)
         stands.settled(live, sent["packets"])
         ended = live.stop()
         ledger = runner.parse_ledger((folder / "ledger.json").read_text())
-    return {**watched, "rate": rate, "rate_held": plan.rate_held, "sent": sent, "ledger": ledger,
+    return {**watched, "sanitized": sanitized, "rate": rate, "rate_held": plan.rate_held, "sent": sent, "ledger": ledger,
             "code": ended.code, "said": ended.stderr,
             "collectors": [seen_by(steady), seen_by(restless)], "faults": faults.done,
             "fault_failures": faults.failures, "second_sent": stand.second_sent,

@@ -73,9 +73,20 @@ class TinySoakTest(unittest.TestCase):
 
     def test_memory_that_leaks_is_noticed(self):
         def leak(outcome):
-            outcome["samples"] = [each._replace(rss_kib=each.rss_kib + number * 2000 // len(outcome["samples"]))
-                                  for number, each in enumerate(outcome["samples"])]
-        self.assert_noticed(leak, "most less least", "trend")
+            for number, each in enumerate(outcome["samples"]):
+                leaked_kib = number * 5000 // len(outcome["samples"])
+                outcome["samples"][number] = each._replace(rss_kib=each.rss_kib + leaked_kib,
+                                                           peak_kib=each.peak_kib + leaked_kib)
+        self.assert_noticed(leak, "less least", "trend")
+
+    def test_memory_that_is_held_for_a_moment_is_noticed(self):
+        for too_much_kib, sanitized in ((1025, False), (4097, True)):
+            def reload(outcome, kib=too_much_kib, sanitized=sanitized):
+                outcome["sanitized"] = sanitized
+                least_kib = min(each.rss_kib for each in samples.after_warm_up(outcome["samples"]))
+                outcome["samples"] = [each._replace(peak_kib=least_kib) for each in outcome["samples"]]
+                outcome["samples"][-1] = outcome["samples"][-1]._replace(peak_kib=least_kib + kib)
+            self.assert_noticed(reload, "less least")
 
     def test_a_descriptor_or_a_thread_that_stays_is_noticed(self):
         for name in ("descriptors", "threads"):
@@ -181,13 +192,17 @@ class RateSearchTest(unittest.TestCase):
         self.assertRaises(rate_search.NoRate, self.search, 1000, 0)
 
 
+def sample_at(at_s, rss_kib):
+    return Sample(at_s, rss_kib, rss_kib, 1, 1)
+
+
 class SamplesTest(unittest.TestCase):
 
     def test_the_trend_is_that_of_the_best_line(self):
-        rising = [Sample(second, 1000 + 3 * second + second % 2, 1, 1) for second in range(100)]
+        rising = [sample_at(second, 1000 + 3 * second + second % 2) for second in range(100)]
         self.assertAlmostEqual(samples.trend(rising), 3 * 99, delta=1)
-        self.assertAlmostEqual(samples.trend([Sample(second, 1000, 1, 1) for second in range(100)]), 0)
-        self.assertEqual(samples.trend([Sample(0, 5, 1, 1)]), 0)
+        self.assertAlmostEqual(samples.trend([sample_at(second, 1000) for second in range(100)]), 0)
+        self.assertEqual(samples.trend([sample_at(0, 5)]), 0)
 
     def test_floors_let_visitors_pass_and_show_who_stays(self):
         visitors = [20 + (second % 3 == 0) for second in range(35)]
@@ -195,10 +210,22 @@ class SamplesTest(unittest.TestCase):
         self.assertEqual(samples.floors([20] * 15 + [21] * 20), [20, 20, 21])
         self.assertEqual(samples.floors([7]), [7])
 
-    def test_a_sample_does_not_see_what_is_just_going(self):
-        seen = [Sample(3, 1000, 21, 7), Sample(3, 1008, 20, 6)] + [Sample(3, 1004, 20, 7)] * (samples.TRIES - 2)
-        with unittest.mock.patch("samples.take", side_effect=seen):
-            self.assertEqual(samples.take_settled(1, 3), Sample(3, 1004, 20, 6))
+    def test_a_sample_is_the_least_that_is_held_and_the_most_that_was(self):
+        seen = [Sample(3, 1000, 3000, 21, 7), Sample(3, 1008, 3001, 20, 6)]
+        seen += [Sample(3, 1004, 3001, 20, 7)] * (samples.TRIES - len(seen))
+        with unittest.mock.patch("samples.take", side_effect=seen), unittest.mock.patch("samples.forget_peak") as forget:
+            self.assertEqual(samples.take_settled(1, 3), Sample(3, 1000, 3001, 20, 6))
+        forget.assert_called_once_with(1)
+
+    def test_a_peak_is_seen_once_it_is_gone(self):
+        pid = os.getpid()
+        samples.forget_peak(pid)
+        before = samples.take(pid, 0)
+        hold_for_a_moment = b"x" * (8 << 20)
+        del hold_for_a_moment
+        self.assertGreaterEqual(samples.take(pid, 0).peak_kib, before.rss_kib + 7000)
+        samples.forget_peak(pid)
+        self.assertLess(samples.take(pid, 0).peak_kib, before.rss_kib + 4000)
 
     def test_the_shortest_soak_has_two_whole_windows(self):
         kept = samples.after_warm_up([20] * (samples.FEWEST - samples.WINDOW) + [21] * samples.WINDOW)
