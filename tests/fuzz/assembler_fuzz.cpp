@@ -3,6 +3,7 @@
 //
 //   input: most records per datagram, engine, boot time, steps
 
+#include <algorithm>
 #include <memory>
 #include <vector>
 
@@ -108,8 +109,7 @@ class Pair {
   void stamp_kept(int64_t now_ms) {
     assembler_->stamp_kept(now_ms);
     for (Datagram& datagram : kept_) {
-      if (datagram.sealed_ms >= now_ms) continue;
-      datagram.sealed_ms = now_ms;
+      datagram.sealed_ms = std::max(datagram.sealed_ms, now_ms);
       datagram.wall_offset_ms = wall_offset_ms_;
     }
   }
