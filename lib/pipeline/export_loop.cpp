@@ -1,6 +1,7 @@
 #include "pipeline/export_loop.hpp"
 
 #include <algorithm>
+#include <cstdlib>
 #include <numeric>
 #include <utility>
 
@@ -74,12 +75,12 @@ bool ExportLoop::take_inbox() {
   return true;
 }
 
-// The datagram under construction has waited its time, where records tell it; or time went back (in
-// a capture) so far that SysUptime, 32 bits of milliseconds, could not place this record beside
-// those before it.
+// The datagram under construction has waited its time, where records tell it; or time went (in a
+// capture, or when the TSC jumped) so far that SysUptime, 32 bits of milliseconds, could not place
+// this record beside those before it.
 bool ExportLoop::must_leave_before(const flow::Record& record) const noexcept {
   const bool late = now_ms_ == no_clock && record.left_ms >= due_ms();
-  return late || record.left_ms < opened_ms_ - INT32_MAX;
+  return late || std::abs(record.left_ms - opened_ms_) > INT32_MAX;
 }
 
 // Takes the rings in turn, so that no worker waits behind another.

@@ -116,6 +116,19 @@ TEST_CASE("on a live port a record of the future neither waits for its time nor 
   CHECK(received[0].sys_uptime == 69'000);
 }
 
+TEST_CASE(
+    "on a live port, too, a datagram has no records that SysUptime cannot hold side by side") {
+  for (const int64_t ahead_ms : {int64_t{INT32_MAX} + 1, -int64_t{INT32_MAX} - 1}) {
+    ExportFixture fixture;
+    fixture.push(record_left_at(start_ms));
+    fixture.push(record_left_at(start_ms + ahead_ms));
+    REQUIRE(fixture.loop->finish(start_ms, 0));
+    const auto received = fixture.received();
+    REQUIRE(received.size() == 2);
+    CHECK(received[0].sys_uptime == 60'000);
+  }
+}
+
 TEST_CASE("the export delay is a second also while the live clock is corrected") {
   for (const int64_t step_ms : {-169, 5000}) {
     ExportFixture fixture;

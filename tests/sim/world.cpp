@@ -165,7 +165,7 @@ void World::ask(size_t lane, pipeline::Errand::Kind kind) {
 
 // A step back leaves flows behind whose last packet is in the future, which is waited for.
 void World::step_tsc(int64_t ms) {
-  disturbed();
+  stepped_ms_ = virtual_clock.monotonic_ms();
   times_wrong_until_ms_ =
       std::max(times_wrong_until_ms_, virtual_clock.monotonic_ms()) + std::abs(ms);
   virtual_clock.step_tsc_ms(ms);

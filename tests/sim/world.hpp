@@ -128,7 +128,8 @@ class World {
   Sums offered_;
 
   std::vector<LaneWatch> watches_;
-  int64_t disturbed_ms_;  // when settings or clocks were changed last, or a collector was unwell
+  int64_t disturbed_ms_;              // when settings were changed last, or a collector was unwell
+  int64_t stepped_ms_ = 0;            // when the TSC stepped last
   int64_t times_wrong_until_ms_ = 0;  // flows may have times in the future
   int64_t open_since_ms_;  // when the datagram under construction was, at the latest, begun
   int64_t exported_ms_;

@@ -86,7 +86,8 @@ void World::check_idle(size_t lane) const {
                                  : std::min(rules.inactive_timeout_ms, rules.active_timeout_ms);
   const int64_t drift_ms = 2 + timeout_ms * std::abs(virtual_clock.tsc_fast_ppm()) / 1'000'000;
   const int64_t since_ms =
-      std::max({watch.fed_ms, watch.tight_ms, disturbed_ms_ + follow_ms, times_wrong_until_ms_});
+      std::max({watch.fed_ms, watch.tight_ms, std::max(disturbed_ms_, stepped_ms_) + follow_ms,
+                times_wrong_until_ms_});
   const int64_t quiet_ms = watch.turned_ms - since_ms;
   // A turn lets no more flows leave than fill a batch.
   const auto turns = static_cast<int64_t>(setup_.flows_max / flow::RecordBatch::records_max + 2);

@@ -73,6 +73,7 @@ def run(plan, stand, rate, tell):
         must_run(live)
         wait_until(lambda: every_place_was_used(live), "the expiry ring's every place was used", 120)
         faults.start()
+        samples.forget_peak(live.process.pid)
         watched = watch(plan, live, traffic, faults, tell)
         faults.finish()
         must_run(live)

@@ -74,7 +74,7 @@ class TinySoakTest(unittest.TestCase):
     def test_memory_that_leaks_is_noticed(self):
         def leak(outcome):
             for number, each in enumerate(outcome["samples"]):
-                leaked_kib = number * 5000 // len(outcome["samples"])
+                leaked_kib = number * 2 * verdict.RSS_SPREAD_SANITIZED_KIB_MAX // len(outcome["samples"])
                 outcome["samples"][number] = each._replace(rss_kib=each.rss_kib + leaked_kib,
                                                            peak_kib=each.peak_kib + leaked_kib)
         self.assert_noticed(leak, "less least", "trend")
