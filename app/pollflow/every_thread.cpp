@@ -54,10 +54,11 @@ bool wait_for_answer() noexcept {
   return result == 0;
 }
 
-// False when there is a thread that does not answer. One that has ended needs not.
+// False when there is a thread that cannot be asked or does not answer. One that has ended needs
+// not.
 bool ask(pid_t thread, int signal) noexcept {
   const auto takes = [&](int sent) { return syscall(SYS_tgkill, getpid(), thread, sent) == 0; };
-  if (!takes(signal)) return true;
+  if (!takes(signal)) return errno == ESRCH;
   for (int look = 0; look < looks_max; ++look) {
     if (wait_for_answer()) return true;
     if (takes(0)) continue;

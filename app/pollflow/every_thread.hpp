@@ -7,8 +7,9 @@ namespace pollflow::app {
 // C library does not set for all: capabilities. Threads of DPDK's are interrupted where they wait,
 // and go on waiting.
 //
-// False, with errno, when a step answered false, or a thread did not answer within ten seconds
-// (ETIMEDOUT), for which it would have to have blocked the signal.
+// False, with errno, when a step answered false, a thread could not be sent the signal (EAGAIN:
+// more wait than RLIMIT_SIGPENDING allows), or one did not answer within ten seconds (ETIMEDOUT),
+// for which it would have to have blocked it.
 bool in_every_other_thread(bool (*step)() noexcept);
 
 }  // namespace pollflow::app

@@ -1,7 +1,6 @@
 #include "privileges.hpp"
 
 #include <fcntl.h>
-#include <semaphore.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
@@ -10,79 +9,23 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <cerrno>
 #include <cstdlib>
-#include <fstream>
-#include <functional>
 #include <map>
 #include <string>
-#include <thread>
 
-#include "every_thread.hpp"
+#include "app/second_thread.hpp"
 #include "failure.hpp"
 #include "support/catch.hpp"
 #include "system_calls.hpp"
 
 using namespace pollflow;
 using namespace pollflow::app;
+using namespace pollflow::test;
 
 namespace {
 
 constexpr int nobody = 65534;
-
-// What cannot be taken back is done in a process of its own. True when `body` answered true there.
-bool in_a_process(const std::function<bool()>& body) {
-  const pid_t child = fork();
-  if (child == 0) {
-    bool held = false;
-    try {
-      held = body();
-    } catch (...) {
-    }
-    _exit(held ? 0 : 1);
-  }
-  int status = 0;
-  waitpid(child, &status, 0);
-  return WIFEXITED(status) && WEXITSTATUS(status) == 0;
-}
-
-std::string status_of(const std::string& thread, const std::string& field) {
-  std::ifstream file("/proc/self/task/" + thread + "/status");
-  for (std::string line; std::getline(file, line);) {
-    if (line.starts_with(field + ":")) return line.substr(line.find_last_of("\t ") + 1);
-  }
-  return "";
-}
-
-// A second thread, which waits as DPDK's do, in a system call.
-class Waiting {
- public:
-  Waiting() {
-    sem_init(&over_, 0, 0);
-    thread_ = std::thread([this] { wait(); });
-    while (id_ == 0)
-      std::this_thread::yield();
-  }
-  Waiting(const Waiting&) = delete;
-  Waiting& operator=(const Waiting&) = delete;
-  ~Waiting() {
-    sem_post(&over_);
-    thread_.join();
-  }
-  [[nodiscard]] std::string id() const { return std::to_string(id_); }
-
- private:
-  void wait() {
-    id_ = static_cast<pid_t>(syscall(SYS_gettid));
-    while (sem_wait(&over_) != 0) {
-    }
-  }
-
-  std::atomic<pid_t> id_ = 0;
-  sem_t over_;
-  std::thread thread_;
-};
 
 std::string own_id() {
   return std::to_string(syscall(SYS_gettid));
@@ -94,15 +37,6 @@ bool denied(long result) {
 
 bool filter_is_built_in() {
   return in_a_process(filter_system_calls);
-}
-
-bool threads_answer() {
-#if defined(__SANITIZE_THREAD__)
-  WARN("skipped: ThreadSanitizer keeps signals back");
-  return false;
-#else
-  return true;
-#endif
 }
 
 bool root() {
@@ -133,19 +67,6 @@ TEST_CASE("a process kept out of core files is not dumped, whatever user it beco
     StepDown("nobody", false).step_down(false);
     return dumpable() == 0;
   }));
-}
-
-TEST_CASE("every thread does a step, also those that start others meanwhile") {
-  if (!threads_answer()) return;
-  static std::atomic<int> steps = 0;
-  const Waiting one;
-  const Waiting two;
-  CHECK(in_every_other_thread([]() noexcept {
-    ++steps;
-    return true;
-  }));
-  CHECK(steps == 2);
-  CHECK_FALSE(in_every_other_thread([]() noexcept { return false; }));
 }
 
 TEST_CASE("stepping down leaves no capability in any thread, and the user is another one") {
