@@ -298,7 +298,7 @@ bool FlowTable::flush(int64_t now_ms, RecordBatch& out) noexcept {
     leave(entry, due.passed(now_ms) ? due : Deadline{now_ms, EndReason::forced}, now_ms, out);
   }
   flush_slot_ = 0;
-  return true;
+  return flows_ == 0;
 }
 
 template <typename Meet>

@@ -100,7 +100,8 @@ class FlowTable {
   // pass over the table that is due at `now_ms`. False when it stopped early because `out` is full.
   bool sweep(int64_t now_ms, RecordBatch& out) noexcept;
 
-  // Lets every flow leave, as forced unless its deadline has passed. Call it until it answers true.
+  // Lets every flow leave, as forced unless its deadline has passed. Call it until it answers true:
+  // then none is left, even of those that came between two calls.
   bool flush(int64_t now_ms, RecordBatch& out) noexcept;
 
   // New rules from `now_ms` on, also for the flows that are in it.

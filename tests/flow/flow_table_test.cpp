@@ -372,6 +372,20 @@ TEST_CASE("a flush judges every flow alike, whatever left before it") {
     REQUIRE(record.reason == EndReason::idle);
 }
 
+TEST_CASE("a flush ends when the table is empty, also when flows came while it went on") {
+  TableFixture fixture(options_of(1000));
+  for (uint32_t key = 0; key < 500; ++key)
+    fixture.update(packet_of(key), start_ms);
+  flow::RecordBatch batch;
+  batch.reset(250);
+  REQUIRE_FALSE(fixture.table().flush(start_ms, batch));
+  for (uint32_t key = 500; key < 700; ++key)  // also where the flush has been
+    fixture.update(packet_of(key), start_ms);
+  fixture.flush(start_ms);
+  CHECK(fixture.table().flows() == 0);
+  CHECK(batch.records().size() + fixture.records().size() == 700);
+}
+
 TEST_CASE("flows that differ in a few bits only spread over the table") {
   const int shift = GENERATE(0, 8, 16);
   CAPTURE(shift);
