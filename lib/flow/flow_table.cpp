@@ -218,12 +218,14 @@ void FlowTable::set_rules(const ExpiryRules& rules, int64_t now_ms) noexcept {
   rules_ = rules;
   ruled_since_ms_ = now_ms;
   reopen_blocks(now_ms);
+  latest_ms_ = std::max(latest_ms_, now_ms);
 }
 
 bool FlowTable::sweep(int64_t now_ms, RecordBatch& out) noexcept {
   // What a block was promised to be quiet until is void when time steps back, or when --hold-idle
-  // stops holding. A smaller step back, of up to two passes, only delays a block by as much.
-  const bool stepped_back = now_ms + pass_ms < pass_began_ms_;
+  // stops holding. A smaller step back, of up to a pass, only delays a block by as much.
+  const bool stepped_back = now_ms + pass_ms < latest_ms_;
+  latest_ms_ = stepped_back ? now_ms : std::max(latest_ms_, now_ms);
   const bool pressure_rose = rules_.hold_idle && pressure() && !swept_under_pressure_;
   if (stepped_back || pressure_rose) reopen_blocks(now_ms);
   if (stepped_back) pass_began_ms_ = now_ms;

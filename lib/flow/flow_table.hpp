@@ -217,6 +217,7 @@ class FlowTable {
 
   size_t sweep_block_ = 0;  // the next one in this pass
   int64_t pass_began_ms_ = 0;
+  int64_t latest_ms_ = 0;  // by which blocks may have been promised to be quiet
   bool swept_under_pressure_ = false;
   size_t flush_slot_ = 0;
   bool flush_pressure_ = false;  // as it was when the flush began

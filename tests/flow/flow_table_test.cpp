@@ -274,6 +274,29 @@ TEST_CASE("after a hole in time a flow leaves when it would have left") {
   REQUIRE(fixture.records().front().left_ms == start_ms + 15'000 + flow::expiry_lateness_ms_max);
 }
 
+TEST_CASE("time that steps back after new rules, or while a pass waits for room, delays no flow") {
+  const bool new_rules = GENERATE(true, false);
+  const flow::ExpiryRules rules{.inactive_timeout_ms = 15'000, .active_timeout_ms = 60'000};
+  TableFixture fixture(options_of(1000, rules));
+  for (uint32_t key = 0; key < 900; ++key)
+    fixture.update(packet_of(key), start_ms);
+  const int64_t later_ms = start_ms + 1'000'000;
+  if (new_rules) {
+    fixture.table().set_rules(rules, later_ms);
+  } else {
+    flow::RecordBatch batch;
+    batch.reset(flow::RecordBatch::records_max);
+    REQUIRE_FALSE(fixture.table().sweep(later_ms, batch));
+  }
+  int64_t now_ms = later_ms - 400'000;
+  for (uint32_t key = 900; key < 1000; ++key)
+    fixture.update(packet_of(key), now_ms);
+  const int64_t idle_ms = now_ms + rules.inactive_timeout_ms + flow::expiry_lateness_ms_max;
+  for (; now_ms <= idle_ms; now_ms += 50)
+    fixture.sweep(now_ms);
+  CHECK(fixture.table().flows() == 0);
+}
+
 TEST_CASE("time that steps back breaks no flow, and flows still leave in time after it") {
   TableFixture fixture(
       options_of(1000, {.inactive_timeout_ms = 2000, .active_timeout_ms = 60'000}));

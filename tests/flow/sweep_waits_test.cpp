@@ -25,7 +25,7 @@ class Watched {
         now_ms_(now_ms),
         landed_ms_(now_ms) {}
 
-  // A step back of less than two passes may go unnoticed, and delays the sweep by as much.
+  // A step back of less than a pass may go unnoticed, and delays the sweep by as much.
   void pass_time(int64_t step_ms) {
     now_ms_ += step_ms;
     if (step_ms > 250 || step_ms < -unnoticed_ms) landed_ms_ = now_ms_;  // nobody called the sweep
@@ -67,7 +67,7 @@ class Watched {
   [[nodiscard]] size_t left() const { return expected_; }
 
  private:
-  static constexpr int64_t unnoticed_ms = 1500;
+  static constexpr int64_t unnoticed_ms = 750;
 
   struct Live {
     int64_t first_ms;

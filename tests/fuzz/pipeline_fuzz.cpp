@@ -203,8 +203,10 @@ class Run {
       errno = now.error;
       return -1;
     }
-    const size_t left_out = now.left_out * datagram_bytes;
-    if (left_out < bytes.size()) bytes = bytes.first(bytes.size() - left_out);
+    // The last of a row may be shorter than the others.
+    const size_t offered = (bytes.size() + datagram_bytes - 1) / datagram_bytes;
+    if (now.left_out > 0 && now.left_out < offered)
+      bytes = bytes.first((offered - now.left_out) * datagram_bytes);
     for (auto rest = bytes; !rest.empty();) {
       const size_t length = std::min(rest.size(), datagram_bytes);
       streams_[stream_of(socket)].receive(rest.first(length), moved_ms_ < INT32_MAX);
