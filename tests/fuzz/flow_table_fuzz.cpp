@@ -179,7 +179,6 @@ class Run {
     if (how >= 224) {
       now_ms_ -= ms;
       step_back_ms_ += ms;
-      landed_ms_ = now_ms_;
     } else {
       now_ms_ += ms;
     }
@@ -196,7 +195,7 @@ class Run {
     const int64_t gap_ms = now_ms_ - swept_before_ms_ + step_back_ms_;
     swept_before_ms_ = swept_ms_;
     swept_ms_ = now_ms_;
-    if (!oracle_.rules().hold_idle) oracle_.check_punctual(now_ms_, landed_ms_, 1000 + gap_ms);
+    if (!oracle_.rules().hold_idle) oracle_.check_punctual(now_ms_, 1000 + gap_ms);
   }
 
   void new_rules() {
@@ -287,7 +286,6 @@ class Run {
   bool without_room_ = false;
   bool flooded_ = false;
   int64_t step_back_ms_ = 0;
-  int64_t landed_ms_ = start_ms;  // when it stepped back last: the sweep's pass begins anew there
   int64_t swept_ms_ = start_ms;
   int64_t swept_before_ms_ = start_ms;
   std::optional<flow::FlowWalk> walk_;

@@ -167,11 +167,9 @@ void TableOracle::check(const flow::FlowTable& table) const {
   }
 }
 
-void TableOracle::check_punctual(int64_t now_ms, int64_t since_ms, int64_t late_ms_max) const {
-  for (const auto& [key, flow] : live_) {
-    const int64_t due_ms = std::max(since_ms, end_of(flow, pressure()).at_ms);
-    expect(now_ms - due_ms <= late_ms_max, "the sweep is punctual");
-  }
+void TableOracle::check_punctual(int64_t now_ms, int64_t late_ms_max) const {
+  for (const auto& [key, flow] : live_)
+    expect(now_ms - end_of(flow, pressure()).at_ms <= late_ms_max, "the sweep is punctual");
 }
 
 }  // namespace pollflow::test

@@ -46,8 +46,8 @@ class TableOracle {
 
   // Everything that the table tells of itself.
   void check(const flow::FlowTable& table) const;
-  // No flow is later than that, be it for its deadline or, where that was before, for `since_ms`.
-  void check_punctual(int64_t now_ms, int64_t since_ms, int64_t late_ms_max) const;
+  // No flow is this late.
+  void check_punctual(int64_t now_ms, int64_t late_ms_max) const;
 
  private:
   struct End {
