@@ -228,7 +228,10 @@ bool FlowTable::sweep(int64_t now_ms, RecordBatch& out) noexcept {
   latest_ms_ = stepped_back ? now_ms : std::max(latest_ms_, now_ms);
   const bool pressure_rose = rules_.hold_idle && pressure() && !swept_under_pressure_;
   if (stepped_back || pressure_rose) reopen_blocks(now_ms);
-  if (stepped_back) pass_began_ms_ = std::min(pass_began_ms_, now_ms);  // what is due stays due
+  if (stepped_back) {  // as after a jump ahead, a whole pass is due at once
+    sweep_block_ = 0;
+    pass_began_ms_ = now_ms - pass_ms;
+  }
   if (pressure_rose) ruled_since_ms_ = now_ms;
   const bool done = sweep_blocks_due(now_ms, out);
   // As it is now, not as it was: flows that left may have ended it, and it may rise again.
