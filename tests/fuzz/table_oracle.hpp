@@ -1,5 +1,6 @@
 #pragma once
 
+#include <limits>
 #include <map>
 #include <set>
 #include <tuple>
@@ -38,7 +39,7 @@ class TableOracle {
   void sweep(int64_t now_ms, std::span<const flow::Record> out);
   void flush(int64_t now_ms, bool pressure, std::span<const flow::Record> out);
   void expire(const flow::FlowWalk& walk, int64_t now_ms, std::span<const flow::Record> out);
-  void set_rules(const flow::ExpiryRules& rules) { rules_ = rules; }
+  void set_rules(const flow::ExpiryRules& rules, int64_t now_ms);
 
   [[nodiscard]] const Flows& live() const { return live_; }
   [[nodiscard]] const flow::ExpiryRules& rules() const { return rules_; }
@@ -46,8 +47,8 @@ class TableOracle {
 
   // Everything that the table tells of itself.
   void check(const flow::FlowTable& table) const;
-  // No flow is this late.
-  void check_punctual(int64_t now_ms, int64_t late_ms_max) const;
+  // No flow is later than this, by the rules and since they came to hold.
+  void check_punctual(int64_t now_ms, int64_t late_ms_max);
 
  private:
   struct End {
@@ -67,6 +68,7 @@ class TableOracle {
 
   size_t flows_max_;
   flow::ExpiryRules rules_;
+  int64_t ruled_since_ms_ = std::numeric_limits<int64_t>::min();
   Flows live_;
   size_t high_water_ = 0;
   flow::RecordsByReason lost_{};
