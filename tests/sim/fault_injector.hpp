@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,8 +20,21 @@ class FaultInjector {
  public:
   FaultInjector(World& world, VirtualPort& port, Dice& dice, Trace& trace);
 
+  // What has struck so far.
+  struct Strikes {
+    uint64_t stalls;
+    uint64_t clock_steps;
+    uint64_t settings_changed;
+    uint64_t routes_loaded;
+    uint64_t errands;
+  };
+
   // A step, after which everything is checked.
   void step();
+  // The next step's word to stop: it comes before any of its lanes' turns.
+  void stop_in_next_step(bool deaf) { stop_deaf_ = deaf; }
+
+  [[nodiscard]] const Strikes& strikes() const noexcept { return strikes_; }
 
  private:
   // What the turns of a step are like.
@@ -36,7 +50,9 @@ class FaultInjector {
   std::string strike_collector();
   std::string strike_clock();
   std::string reload();
+  void ask(pipeline::Errand::Kind kind);
   void turn(const Pace& pace);
+  void may_stop();
   void elephant();
 
   World& world_;
@@ -47,6 +63,9 @@ class FaultInjector {
   uint32_t flows_;  // that packets are of, so many as to fill the tables twice in some worlds
   uint64_t steps_ = 0;
   uint32_t next_hop_ = 0;
+  Strikes strikes_{};
+  std::optional<bool> stop_deaf_;
+  uint64_t stop_in_ = 0;  // turns of a lane; 0: not
 
   // Turns that these are still kept from theirs, or from their buffers.
   uint64_t exporter_stalled_ = 0;

@@ -32,7 +32,8 @@ World::Setup any_setup(Dice& dice) {
   return setup;
 }
 
-SeedResult::Survived survived_by(const World& world, const VirtualPort& port, uint64_t steps) {
+SeedResult::Survived survived_by(const World& world, const VirtualPort& port,
+                                 const FaultInjector& injector, uint64_t steps) {
   using flow::EndReason;
   const flow::Ledger ledger = world.ledger();
   SeedResult::Survived survived{
@@ -46,7 +47,12 @@ SeedResult::Survived survived_by(const World& world, const VirtualPort& port, ui
       .lost_write_failed = ledger.exported.lost_write_failed.records,
       .sends_refused = world.network().refusals(),
       .evicted = ledger.workers.expired[index_of(EndReason::evicted)].records,
-      .overflowed = ledger.workers.expired[index_of(EndReason::overflow)].records};
+      .overflowed = ledger.workers.expired[index_of(EndReason::overflow)].records,
+      .stalls = injector.strikes().stalls,
+      .clock_steps = injector.strikes().clock_steps,
+      .settings_changed = injector.strikes().settings_changed,
+      .routes_loaded = injector.strikes().routes_loaded,
+      .errands = injector.strikes().errands};
   for (const CollectorView& view : world.network().views())
     survived.lost_on_the_way += view.lost_on_the_way().records;
   return survived;
@@ -67,11 +73,12 @@ SeedResult run_seed(uint64_t seed, VirtualPort& port, bool miscounts) {
     const uint64_t steps = dice.between(1, 120);
     for (uint64_t step = 0; step < steps; ++step)
       injector.step();
-    world.stop(dice.once_in(2));
+    injector.stop_in_next_step(dice.once_in(2));
+    injector.step();
     for (uint64_t step = dice.draw(10); step > 0; --step)
       injector.step();
     world.finish();
-    result.survived = survived_by(world, port, steps);
+    result.survived = survived_by(world, port, injector, steps);
     port.reset();
     if (!port.buffers_are_back()) throw std::runtime_error("packet buffers are missing");
   } catch (const std::exception& failure) {

@@ -28,6 +28,11 @@ struct SeedResult {
     uint64_t sends_refused = 0;
     uint64_t evicted = 0;
     uint64_t overflowed = 0;
+    uint64_t stalls = 0;
+    uint64_t clock_steps = 0;
+    uint64_t settings_changed = 0;
+    uint64_t routes_loaded = 0;
+    uint64_t errands = 0;
   } survived;
 };
 
