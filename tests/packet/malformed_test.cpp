@@ -131,6 +131,23 @@ TEST_CASE("1 to 64 labels: up to 16 are stepped over, with a bottom and without"
 }
 
 TEST_CASE("announced as labels, yet none: the IPv4 header is read as one") {
-  const Bytes frame = ethernet().mpls(0).ipv4(Ip{.payload = udp}.bytes()).bytes();
-  require_as_slowly(frame, LinkType::ethernet);
+  for (const size_t tags : {size_t{0}, size_t{4}}) {
+    const Bytes frame = tagged(tags).mpls(0).ipv4(Ip{.payload = udp}.bytes()).bytes();
+    for (size_t cut = 14; cut <= frame.size(); ++cut)
+      require_as_slowly(first(cut, frame), LinkType::ethernet);
+  }
+}
+
+TEST_CASE("whatever length PPPoE says, the IPv4 packet's own decides") {
+  constexpr size_t length_at = 18;
+  const Bytes frame = ethernet().pppoe(0x0021).ipv4(Ip{.payload = udp}.bytes()).bytes();
+  for (size_t length = 0; length <= 0xffff; ++length) {
+    Bytes said = frame;
+    said[length_at] = static_cast<uint8_t>(length >> 8);
+    said[length_at + 1] = static_cast<uint8_t>(length);
+    const size_t cut = length_at + length % (frame.size() - length_at + 1);
+    require_verdict(decoded(first(cut, frame), LinkType::ethernet), first(cut, said),
+                    LinkType::ethernet);
+    require_as_slowly(first(cut, said), LinkType::ethernet);
+  }
 }
