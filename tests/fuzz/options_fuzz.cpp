@@ -76,6 +76,9 @@ Strings lines_of(const Options& options) {
   add(lines, "export-rate", fmt::to_string(options.export_rate));
   if (options.hash_secret) add(lines, "hash-seed", fmt::to_string(*options.hash_secret));
   if (options.hash_random) add(lines, "hash-seed", "random");
+  if (!options.skip_own_export) add(lines, "skip-own-export", "false");
+  add(lines, "user", options.user);
+  if (!options.seccomp) add(lines, "seccomp", "false");
   return lines;
 }
 
