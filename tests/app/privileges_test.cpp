@@ -81,6 +81,7 @@ TEST_CASE("stepping down leaves no capability in any thread, and the user is ano
         for (const char* set : {"CapPrm", "CapEff", "CapAmb", "CapInh"})
           held &= status_of(thread, set) == "0000000000000000";
         held &= status_of(thread, "Uid") == (becomes_user ? std::to_string(nobody) : "0");
+        held &= status_of(thread, "Gid") == (becomes_user ? std::to_string(nobody) : "0");
       }
       return held && denied(setuid(0)) == becomes_user;
     }));

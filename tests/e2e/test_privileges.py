@@ -47,11 +47,16 @@ class Privileges(LiveTest):
             raise unittest.SkipTest("giving root up wants root")
 
     def assert_stepped_down(self, process, user, main_keeps=NOTHING):
-        """Every thread: that user, no capability (the main one: `main_keeps`), and the kernel's word for the rest."""
-        uid = str(pwd.getpwnam(user).pw_uid)
+        """Every thread: that user and its groups, no capability (the main one: `main_keeps`), and the kernel's word for
+        the rest. Who stays keeps the groups that pollflow was started with."""
+        entry = pwd.getpwnam(user)
+        uid, gid = str(entry.pw_uid), str(entry.pw_gid)
+        groups = os.getgrouplist(user, entry.pw_gid) if entry.pw_uid != os.geteuid() else os.getgroups()
         for thread, status in statuses(process).items():
             kept = main_keeps if thread == process else NOTHING
             self.assertEqual(status["Uid"], [uid] * 4, status["Name"])
+            self.assertEqual(status["Gid"], [gid] * 4, status["Name"])
+            self.assertEqual(sorted(map(int, status["Groups"])), sorted(groups), status["Name"])
             for held in ("CapPrm", "CapEff"):
                 self.assertEqual(int(status[held][0], 16), kept, (status["Name"], held))
             for held in ("CapInh", "CapAmb"):
