@@ -34,6 +34,7 @@ class BenchTest(unittest.TestCase):
         for path in ("tests/perf/worker_bench", "tests/perf/export_bench", "tests/peers/capture_floor", "app/pollflow"):
             place = self.folder / path
             place.parent.mkdir(parents=True, exist_ok=True)
+            place.unlink(missing_ok=True)
             script = programs.get(place.name)
             if script is None:
                 place.symlink_to(BUILD / path)
@@ -48,7 +49,7 @@ class BenchTest(unittest.TestCase):
         written = json.loads((self.folder / "bench.json").read_text())
         self.assertEqual({row["row"] for row in written["rows"]}, {str(number) for number in range(1, 15)})
         self.assertEqual(len(done.stdout.splitlines()), 1 + len(written["rows"]))
-        self.assertEqual(set(written["samples"]), {"worker", "export", "captures"})
+        self.assertEqual(set(written["samples"]), {"worker", "chosen", "export", "captures"})
 
     def test_no_figure_when_a_total_is_wrong(self):
         for program, says in {"worker_bench": "packets received: 7, not 8", "export_bench": "no figure"}.items():
@@ -57,9 +58,6 @@ class BenchTest(unittest.TestCase):
                 done = bench("--tiny", "--build", folder)
                 self.assertEqual([done.returncode, done.stdout], [1, ""])
                 self.assertIn(says, done.stderr)
-                for link in folder.rglob("*"):
-                    if link.is_file() or link.is_symlink():
-                        link.unlink()
 
     def test_no_figure_when_the_source_is_too_slow(self):
         samples = {"cases": [{"name": "uniform 1 K", "samples": {"worker": [25], "null": [10], "raw": [5]}}]}
@@ -67,6 +65,16 @@ class BenchTest(unittest.TestCase):
         done = bench("--only", "worker", "--build", folder)
         self.assertEqual([done.returncode, done.stdout], [1, ""])
         self.assertIn("not 3 times faster than the worker in: uniform 1 K", done.stderr)
+
+    def test_chosen_flows_that_cost_too_much_make_it_fail(self):
+        for times, code in ((1.09, 0), (1.11, 1)):
+            with self.subTest(times):
+                samples = {"cases": [{"name": "chosen", "samples": {"random": [30], "one /24": [1], "one port": [times]}}]}
+                program = self.stand_in(worker_bench="echo '%s'\n" % json.dumps(samples))
+                done = bench("--only", "chosen", "--build", program)
+                self.assertEqual(done.returncode, code, done.stderr)
+                self.assertIn("one port, of 2; random 30 cycles", done.stdout)
+                self.assertEqual("row 14" in done.stderr, code != 0)
 
     def test_no_figure_when_the_ledger_of_a_capture_is_wrong(self):
         done = bench("--tiny", "--only", "captures", "--build", self.stand_in(pollflow="exit 1\n"))

@@ -17,7 +17,7 @@ from faults import Faults, config_options
 from live_runner import wait_until
 from rate_search import Trial, highest_loss_free
 
-SHARE = 0.8             # of the highest rate without loss
+SHARE = 0.8             # of the highest rate without loss, to be held
 FOR_EVER_S = 10 ** 6
 LEDGER_EVERY = 5        # samples
 TOLD_EVERY_S = 60
@@ -28,7 +28,7 @@ class Plan:
     """How long and how hard."""
     seconds: float
     seed: int
-    rate: float = 0             # frames a second; 0: SHARE of the highest loss-free one
+    rate: float = 0             # frames a second that are asked for; 0: by a search
     trial_s: float = 5
     sample_s: float = 1         # from one sample to the next
     pauses: tuple = (1, 4)      # between faults, least and most
