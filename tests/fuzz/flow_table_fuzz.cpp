@@ -169,7 +169,7 @@ class Run {
       batch_.reset(room ? 1 : 0);
       table().update({&arrival, 1}, batch_);
       oracle_.packet(arrival.packet, arrival.at_ms, room, table(), batch_.records());
-      lag_ms_ = std::max(lag_ms_, now_ms_ - arrival.at_ms);
+      behind_ms_ = std::max(behind_ms_, latest_ms_ - arrival.at_ms);
       forget_the_left();
     }
   }
@@ -179,7 +179,6 @@ class Run {
     const int64_t ms = int64_t{input_.byte()} << how % 24;
     if (how >= 224) {
       now_ms_ -= ms;
-      stepped_back_ms_ += ms;
     } else {
       now_ms_ += ms;
       passed_ms_ += ms;
@@ -188,26 +187,37 @@ class Run {
 
   void sweep(size_t room) {
     batch_.reset(room);
+    note_time();
     const bool done = table().sweep(now_ms_, batch_);
     oracle_.sweep(now_ms_, batch_.records());
     expect(done || batch_.full(), "a sweep stops early for want of room only");
     forget_the_left();
     if (!done) return;
-    // Each block is met once between this sweep and the one before the last. What it was promised
-    // to be quiet until is off by the steps back that the table has not taken notice of, each and
-    // all of them less than a pass, and by what packets were late on their way to it.
+    // Each block is met once between this sweep and the one before the last.
     const int64_t gap_ms = passed_ms_ - swept_before_ms_;
     swept_before_ms_ = swept_ms_;
     swept_ms_ = passed_ms_;
-    const int64_t off_ms = std::min(stepped_back_ms_, pass_ms) + lag_ms_;
-    if (!oracle_.rules().hold_idle) oracle_.check_punctual(now_ms_, 1000 + gap_ms + off_ms);
+    if (!oracle_.rules().hold_idle) oracle_.check_punctual(now_ms_, 1000 + gap_ms + behind_ms_);
   }
 
-  // All promises are void then.
+  // A step back by more than a pass is noticed, and all promises are void. By less, and by packets
+  // that are behind the sweep, a promise is off by as much.
+  void note_time() {
+    if (now_ms_ + pass_ms < latest_ms_) {
+      latest_ms_ = now_ms_;
+      behind_ms_ = 0;
+      oracle_.clock_stepped_back_to(now_ms_);
+    }
+    latest_ms_ = std::max(latest_ms_, now_ms_);
+    behind_ms_ = std::max(behind_ms_, latest_ms_ - now_ms_);
+  }
+
+  // Then they are void, too.
   void new_rules() {
-    oracle_.set_rules(draw_rules(input_), now_ms_);
+    latest_ms_ = std::max(latest_ms_, now_ms_);
+    behind_ms_ = 0;
+    oracle_.set_rules(draw_rules(input_), latest_ms_);
     table().set_rules(oracle_.rules(), now_ms_);
-    lag_ms_ = 0;
   }
 
   // A step of a walk that goes on between the others. A flow that lives throughout is met once.
@@ -292,8 +302,8 @@ class Run {
   uint32_t fresh_ = 0;
   bool without_room_ = false;
   bool flooded_ = false;
-  int64_t stepped_back_ms_ = 0;  // in all
-  int64_t lag_ms_ = 0;           // of a packet behind the clock, at most
+  int64_t latest_ms_ = 0;  // that the sweep has seen
+  int64_t behind_ms_ = 0;  // that, at most, while its promises held
   // What has passed, steps back apart: now, at the last sweep that was done, at the one before.
   int64_t passed_ms_ = 0;
   int64_t swept_ms_ = 0;

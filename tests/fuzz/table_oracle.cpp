@@ -167,13 +167,7 @@ void TableOracle::check(const flow::FlowTable& table) const {
   }
 }
 
-void TableOracle::set_rules(const flow::ExpiryRules& rules, int64_t now_ms) {
-  rules_ = rules;
-  ruled_since_ms_ = now_ms;
-}
-
-void TableOracle::check_punctual(int64_t now_ms, int64_t late_ms_max) {
-  ruled_since_ms_ = std::min(ruled_since_ms_, now_ms);  // the clock has stepped back since
+void TableOracle::check_punctual(int64_t now_ms, int64_t late_ms_max) const {
   for (const auto& [key, flow] : live_) {
     const int64_t due_ms = std::max(end_of(flow, pressure()).at_ms, ruled_since_ms_);
     expect(now_ms - due_ms <= late_ms_max, "the sweep is punctual");

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <limits>
 #include <map>
 #include <set>
@@ -39,7 +40,14 @@ class TableOracle {
   void sweep(int64_t now_ms, std::span<const flow::Record> out);
   void flush(int64_t now_ms, bool pressure, std::span<const flow::Record> out);
   void expire(const flow::FlowWalk& walk, int64_t now_ms, std::span<const flow::Record> out);
-  void set_rules(const flow::ExpiryRules& rules, int64_t now_ms);
+  void set_rules(const flow::ExpiryRules& rules, int64_t since_ms) {
+    rules_ = rules;
+    ruled_since_ms_ = since_ms;
+  }
+  // Since then the rules hold at the latest.
+  void clock_stepped_back_to(int64_t now_ms) {
+    ruled_since_ms_ = std::min(ruled_since_ms_, now_ms);
+  }
 
   [[nodiscard]] const Flows& live() const { return live_; }
   [[nodiscard]] const flow::ExpiryRules& rules() const { return rules_; }
@@ -48,7 +56,7 @@ class TableOracle {
   // Everything that the table tells of itself.
   void check(const flow::FlowTable& table) const;
   // No flow is later than this, by the rules and since they came to hold.
-  void check_punctual(int64_t now_ms, int64_t late_ms_max);
+  void check_punctual(int64_t now_ms, int64_t late_ms_max) const;
 
  private:
   struct End {

@@ -40,6 +40,7 @@ class Attacked {
     const double all = cycles_of([&] { give(source, sequence); });
     return all / static_cast<double>(sequence.size());
   }
+  [[nodiscard]] const char* pages() const { return subject_.memory().pages(); }
   void must_be_exact(Source& source) { subject_.must_be_exact(source, packets_); }
 
  private:
@@ -88,7 +89,7 @@ Attacks make_attacks(const Options& options) {
 
 }  // namespace
 
-Samples chosen_case(const Options& options) {
+ChosenCase chosen_case(const Options& options) {
   const Attacks attacks = make_attacks(options);
   const auto flows = options.flows(test::chosen_flows);
   Attacked others(test::random_flows(1), test::Toeplitz(test::public_rss_keys()[0].bytes), options);
@@ -114,7 +115,7 @@ Samples chosen_case(const Options& options) {
   others.must_be_exact(source);
   for (const auto& attack : attacks)
     attack->must_be_exact(source);
-  return samples;
+  return {std::move(samples), others.pages()};
 }
 
 }  // namespace pollflow::perf

@@ -8,9 +8,10 @@ SOURCE_TIMES = 3        # a worker that is not as many times slower than its sou
 class Row:
     """One goal: name, samples of the figure (one a round), and what it must reach and aims at."""
 
-    def __init__(self, number, name, values, must, aim, at_most, unit="x", note=""):
+    def __init__(self, number, name, values, must, aim, at_most, unit="x", note="", decides=False):
         self.number, self.name, self.values = number, name, values
         self.must, self.aim, self.at_most, self.unit, self.note = must, aim, at_most, unit, note
+        self.decides = decides      # the command's end
 
     @property
     def median(self):
@@ -82,13 +83,14 @@ def worker_rows(cases):
     return rows
 
 
-def chosen_row(samples):
-    """The set of flows that costs most, beside random ones: `samples` by the set's name."""
+def chosen_row(samples, pages):
+    """The set of flows that costs most, beside random ones: `samples` by the set's name, and what memory tables had."""
     chosen = dict(samples)
     random = chosen.pop("random")
     worst = max(chosen, key=lambda name: statistics.median(chosen[name]))
     return Row("14", "chosen flows beside random, the worst", chosen[worst], 1.1, 1.05, True,
-               note="%s, of %d; random %.0f cycles" % (worst, len(chosen), statistics.median(random)))
+               note="%s, of %d; random %.0f cycles; %s" % (worst, len(chosen), statistics.median(random), pages),
+               decides=pages == "reserved huge pages")
 
 
 def export_rows(cycles):

@@ -13,7 +13,11 @@ Samples two_workers_case(const Options& options);
 
 // Sets of flows chosen by somebody who knows all but the secrets, beside as many random ones, by
 // the set's name: cycles a packet in proportion to those of random flows before and behind.
-// "random": their cycles.
-Samples chosen_case(const Options& options);
+// "random": their cycles. With what memory the tables had (Memory::pages()).
+struct ChosenCase {
+  Samples samples;
+  const char* pages;
+};
+ChosenCase chosen_case(const Options& options);
 
 }  // namespace pollflow::perf

@@ -1,6 +1,6 @@
 // What a packet costs a worker lcore, in TSC cycles, beside what the source of packets costs, what
 // memory alone costs, and what DPDK's hash table would cost. Prints JSON: for each case one sample
-// of each a round. tests/perf/bench.py makes a table of it; scripts/bench runs both.
+// of each a round. scripts/bench makes a table of it, by tests/perf/rows.py.
 //
 //   worker_bench [--tiny] [--rounds N] [--only NAME]
 //
@@ -52,7 +52,10 @@ void run_cases(const Options& options) {
   }
   if (wanted(options, "sweep")) print("sweep", "", sweep_case(options));
   if (wanted(options, "two workers")) print("two workers", "", two_workers_case(options));
-  if (options.only == "chosen") print("chosen", "", chosen_case(options));
+  if (options.only == "chosen") {
+    const ChosenCase chosen = chosen_case(options);
+    print("chosen", chosen.pages, chosen.samples);
+  }
 }
 
 Options parse(int argc, char** argv) {

@@ -57,6 +57,19 @@ TEST_CASE("a flow is pollflow's own by addresses, ports and protocol, and by not
   CHECK_FALSE(OwnExport().has(FlowKey{}));
 }
 
+TEST_CASE("of an own datagram in fragments the first is skipped, the others have no ports") {
+  WorkerFixture fixture(1024, {}, own({7}));
+  constexpr size_t fragment_at = 14 + 6;
+  std::vector<uint8_t> first = udp_frame(7);
+  std::vector<uint8_t> later = first;
+  first[fragment_at] = 0x20;     // more fragments
+  later[fragment_at + 1] = 185;  // in units of 8 octets
+  fixture.process({fixture.mbuf(first), fixture.mbuf(later)}, start_ms);
+  const flow::WorkerCounters& counters = fixture.worker().counters();
+  CHECK(counters.fates[index_of(Fate::own_export)] == flow::Tally{1, 42});
+  CHECK(counters.accounted == flow::Tally{1, 28});
+}
+
 TEST_CASE("a worker skips pollflow's own packets by name, and meters all others") {
   WorkerFixture fixture(1024, {}, own({7}));
   std::vector<uint8_t> tagged = udp_frame(7);

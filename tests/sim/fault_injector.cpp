@@ -17,6 +17,14 @@ int64_t signed_by(Dice& dice, int64_t value) {
   return dice.once_in(2) ? -value : value;
 }
 
+// A turn of a lane that is kept from `left` more of them: true, and counted.
+bool kept(uint64_t& left, uint64_t& turns) {
+  if (left == 0) return false;
+  --left;
+  ++turns;
+  return true;
+}
+
 }  // namespace
 
 app::LiveSettings any_settings(Dice& dice) {
@@ -62,11 +70,9 @@ std::string FaultInjector::strike(Pace& pace) {
   switch (dice_.draw(40)) {
     case 0:
     case 1:
-      ++strikes_.stalls;
       exporter_stalled_ = dice_.between(1, 300);
       return "exporter stalls";
     case 2: {
-      ++strikes_.stalls;
       const size_t lane = dice_.draw(world_.lanes());
       lanes_stalled_[lane] = dice_.between(1, 30);
       return fmt::format("worker {} stalls", lane);
@@ -82,10 +88,10 @@ std::string FaultInjector::strike(Pace& pace) {
     case 7:
       return reload();
     case 8:
-      ask(pipeline::Errand::Kind::list);
+      world_.ask(dice_.draw(world_.lanes()), pipeline::Errand::Kind::list);
       return "flows are listed";
     case 9:
-      ask(pipeline::Errand::Kind::expire);
+      world_.ask(dice_.draw(world_.lanes()), pipeline::Errand::Kind::expire);
       return "flows are expired by hand";
     case 10:
       pace = {
@@ -128,7 +134,6 @@ std::string FaultInjector::strike_collector() {
 }
 
 std::string FaultInjector::strike_clock() {
-  ++strikes_.clock_steps;
   static constexpr std::array<int64_t, 7> most_ms = {50,      900,    5000,       minute_ms,
                                                      hour_ms, day_ms, 10 * day_ms};
   const auto most = static_cast<uint64_t>(dice_.pick(most_ms));
@@ -145,21 +150,14 @@ std::string FaultInjector::strike_clock() {
 std::string FaultInjector::reload() {
   // A table of routes takes much memory, so there are few.
   if (world_.routes_allowed() && dice_.once_in(4)) {
-    ++strikes_.routes_loaded;
     world_.load_routes(++next_hop_);
     return "routes are loaded";
   }
-  ++strikes_.settings_changed;
   const app::LiveSettings settings = any_settings(dice_);
   world_.set_settings(settings);
   return fmt::format("settings: timeouts {} and {} ms, hold idle {}, delay {} ms, rate {}",
                      settings.rules.inactive_timeout_ms, settings.rules.active_timeout_ms,
                      settings.rules.hold_idle, settings.export_delay_ms, settings.export_rate);
-}
-
-void FaultInjector::ask(pipeline::Errand::Kind kind) {
-  ++strikes_.errands;
-  world_.ask(dice_.draw(world_.lanes()), kind);
 }
 
 void FaultInjector::turn(const Pace& pace) {
@@ -172,16 +170,17 @@ void FaultInjector::turn(const Pace& pace) {
   if (buffers_kept_ > 0 && --buffers_kept_ == 0) port_.keep_buffers(VirtualPort::buffers_max);
   for (size_t lane = 0; lane < world_.lanes(); ++lane) {
     may_stop();
-    lanes_stalled_[lane] > 0 ? void(--lanes_stalled_[lane]) : world_.work(lane);
+    if (!kept(lanes_stalled_[lane], turns_kept_.workers)) world_.work(lane);
   }
   may_stop();
-  exporter_stalled_ > 0 ? void(--exporter_stalled_) : world_.export_records();
+  if (!kept(exporter_stalled_, turns_kept_.exporter)) world_.export_records();
   world_.control();
 }
 
 // So that some lanes hear of it before others.
 void FaultInjector::may_stop() {
   if (stop_in_ == 0 || --stop_in_ > 0) return;
+  trace_.add(*stop_deaf_ ? "stop, and nothing arrives any more" : "stop");
   world_.stop(*stop_deaf_);
   stop_deaf_.reset();
 }

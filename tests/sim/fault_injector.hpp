@@ -20,21 +20,18 @@ class FaultInjector {
  public:
   FaultInjector(World& world, VirtualPort& port, Dice& dice, Trace& trace);
 
-  // What has struck so far.
-  struct Strikes {
-    uint64_t stalls;
-    uint64_t clock_steps;
-    uint64_t settings_changed;
-    uint64_t routes_loaded;
-    uint64_t errands;
+  // Turns that lanes did not have because they were kept from them.
+  struct TurnsKept {
+    uint64_t workers;
+    uint64_t exporter;
   };
 
   // A step, after which everything is checked.
   void step();
-  // The next step's word to stop: it comes before any of its lanes' turns.
+  // The word to stop comes in the next step, before the turn of some lane.
   void stop_in_next_step(bool deaf) { stop_deaf_ = deaf; }
 
-  [[nodiscard]] const Strikes& strikes() const noexcept { return strikes_; }
+  [[nodiscard]] const TurnsKept& turns_kept() const noexcept { return turns_kept_; }
 
  private:
   // What the turns of a step are like.
@@ -50,7 +47,6 @@ class FaultInjector {
   std::string strike_collector();
   std::string strike_clock();
   std::string reload();
-  void ask(pipeline::Errand::Kind kind);
   void turn(const Pace& pace);
   void may_stop();
   void elephant();
@@ -63,7 +59,7 @@ class FaultInjector {
   uint32_t flows_;  // that packets are of, so many as to fill the tables twice in some worlds
   uint64_t steps_ = 0;
   uint32_t next_hop_ = 0;
-  Strikes strikes_{};
+  TurnsKept turns_kept_{};
   std::optional<bool> stop_deaf_;
   uint64_t stop_in_ = 0;  // turns of a lane; 0: not
 

@@ -168,12 +168,15 @@ int print(std::span<const Told> all) {
   fmt::print(
       "steps {}\npackets {}\nmissed {}\nwithout_buffer {}\nrecords_sent {}\nlost_ring_full {}\n"
       "lost_send_failed {}\nlost_write_failed {}\nlost_on_the_way {}\nsends_refused {}\n"
-      "evicted {}\noverflowed {}\nstalls {}\nclock_steps {}\nsettings_changed {}\nroutes_loaded "
-      "{}\n"
-      "errands {}\n",
+      "evicted {}\noverflowed {}\n",
       s.steps, s.packets, s.missed, s.without_buffer, s.records_sent, s.lost_ring_full,
       s.lost_send_failed, s.lost_write_failed, s.lost_on_the_way, s.sends_refused, s.evicted,
-      s.overflowed, s.stalls, s.clock_steps, s.settings_changed, s.routes_loaded, s.errands);
+      s.overflowed);
+  fmt::print(
+      "worker_turns_kept {}\nexporter_turns_kept {}\nclocks_set {}\nsettings_taken {}\n"
+      "errands_done {}\nroutes_seen {}\n",
+      s.worker_turns_kept, s.exporter_turns_kept, s.clocks_set, s.settings_taken, s.errands_done,
+      s.routes_seen);
   fmt::print("{} seeds, {} failed, hash {:016x}\n", sum.done, sum.failed, sum.hash);
   return sum.failed == 0 ? 0 : 1;
 }

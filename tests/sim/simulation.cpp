@@ -48,13 +48,15 @@ SeedResult::Survived survived_by(const World& world, const VirtualPort& port,
       .sends_refused = world.network().refusals(),
       .evicted = ledger.workers.expired[index_of(EndReason::evicted)].records,
       .overflowed = ledger.workers.expired[index_of(EndReason::overflow)].records,
-      .stalls = injector.strikes().stalls,
-      .clock_steps = injector.strikes().clock_steps,
-      .settings_changed = injector.strikes().settings_changed,
-      .routes_loaded = injector.strikes().routes_loaded,
-      .errands = injector.strikes().errands};
-  for (const CollectorView& view : world.network().views())
+      .worker_turns_kept = injector.turns_kept().workers,
+      .exporter_turns_kept = injector.turns_kept().exporter,
+      .clocks_set = virtual_clock.times_set(),
+      .settings_taken = world.settings_taken(),
+      .errands_done = world.errands_done()};
+  for (const CollectorView& view : world.network().views()) {
     survived.lost_on_the_way += view.lost_on_the_way().records;
+    survived.routes_seen += static_cast<uint64_t>(view.next_hop() != 0);
+  }
   return survived;
 }
 

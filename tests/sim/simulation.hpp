@@ -28,11 +28,12 @@ struct SeedResult {
     uint64_t sends_refused = 0;
     uint64_t evicted = 0;
     uint64_t overflowed = 0;
-    uint64_t stalls = 0;
-    uint64_t clock_steps = 0;
-    uint64_t settings_changed = 0;
-    uint64_t routes_loaded = 0;
-    uint64_t errands = 0;
+    uint64_t worker_turns_kept = 0;
+    uint64_t exporter_turns_kept = 0;
+    uint64_t clocks_set = 0;
+    uint64_t settings_taken = 0;
+    uint64_t errands_done = 0;
+    uint64_t routes_seen = 0;  // collectors to whom the last record came with a next hop
   } survived;
 };
 

@@ -22,6 +22,7 @@ void VirtualClock::begin(int64_t unix_ms, int64_t tsc_fast_ppm) noexcept {
   begun_ = true;
   fast_ppm_ = tsc_fast_ppm;
   tsc_ = tsc_at_begin;
+  times_set_ = 0;
   monotonic_ns_ = 1000 * ns_per_s;
   wall_ns_ = unix_ms * ns_per_ms;
 }
@@ -35,10 +36,12 @@ void VirtualClock::pass_ms(uint64_t ms) noexcept {
 
 void VirtualClock::step_tsc_ms(int64_t ms) noexcept {
   tsc_ += static_cast<uint64_t>(ms * ns_per_ms);
+  ++times_set_;
 }
 
 void VirtualClock::set_wall_ms(int64_t ms_on) noexcept {
   wall_ns_ += ms_on * ns_per_ms;
+  ++times_set_;
 }
 
 uint64_t virtual_tsc() noexcept {

@@ -18,6 +18,9 @@ class VirtualClock {
   // Somebody sets the wall clock.
   void set_wall_ms(int64_t ms_on) noexcept;
 
+  // How often either was set since begin().
+  [[nodiscard]] uint64_t times_set() const noexcept { return times_set_; }
+
   [[nodiscard]] bool begun() const noexcept { return begun_; }
   [[nodiscard]] int64_t tsc_fast_ppm() const noexcept { return fast_ppm_; }
   [[nodiscard]] uint64_t tsc() const noexcept { return tsc_; }  // a tick is a nanosecond
@@ -33,6 +36,7 @@ class VirtualClock {
   uint64_t tsc_ = 0;
   uint64_t monotonic_ns_ = 0;
   int64_t wall_ns_ = 0;
+  uint64_t times_set_ = 0;
 };
 
 inline VirtualClock virtual_clock;

@@ -91,7 +91,12 @@ void World::work(size_t lane) {
   const int64_t now_ms = virtual_clock.monotonic_ms();
   watch.longest_wait_ms = std::max(watch.longest_wait_ms, now_ms - watch.turned_ms);
   watch.turned_ms = now_ms;
-  lanes_[lane].turn(phase_, &settings_.back());
+  const app::LiveSettings* settings = &settings_.back();
+  if (watch.settings != nullptr && watch.settings != settings) ++settings_taken_;
+  watch.settings = settings;
+  const bool asked = lanes_[lane].errand().pending();
+  lanes_[lane].turn(phase_, settings);
+  if (asked && !lanes_[lane].errand().pending()) ++errands_done_;
   if (!lanes_[lane].flows().worker().has_room()) watch.tight_ms = now_ms;
   note_polled(lane);
 }

@@ -78,6 +78,9 @@ class World {
   [[nodiscard]] Network& network() noexcept { return network_; }
   [[nodiscard]] const Network& network() const noexcept { return network_; }
   [[nodiscard]] flow::Ledger ledger() const;
+  // Turns of a worker that began with other settings than the one before.
+  [[nodiscard]] uint64_t settings_taken() const noexcept { return settings_taken_; }
+  [[nodiscard]] uint64_t errands_done() const noexcept { return errands_done_; }
   [[nodiscard]] std::string summary() const;
 
  private:
@@ -99,7 +102,8 @@ class World {
     int64_t fed_ms = 0;    // monotonic: when it got packets last
     int64_t tight_ms = 0;  // when its ring had no room, or it was not known to have
     int64_t turned_ms = 0;
-    int64_t longest_wait_ms = 0;  // between two turns, since it got packets
+    const app::LiveSettings* settings = nullptr;  // of that turn
+    int64_t longest_wait_ms = 0;                  // between two turns, since it got packets
   };
 
   Setup setup_;
@@ -137,6 +141,8 @@ class World {
   uint64_t settled_ = 0;
   uint64_t walls_set_ = 0;
   int64_t wall_set_by_ms_ = 0;
+  uint64_t settings_taken_ = 0;
+  uint64_t errands_done_ = 0;
 };
 
 }  // namespace pollflow::test

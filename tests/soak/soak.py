@@ -39,6 +39,11 @@ class Plan:
     rate_held: float = 0.95     # at least so much of the rate must have been offered
 
 
+def rate_for(plan, highest):
+    """What to ask for, so that SHARE of `highest` is held when the generator keeps to no more than it must."""
+    return SHARE * highest / plan.rate_held
+
+
 def find_rate(plan, stand, tell):
     """(the highest loss-free rate, its trials)."""
     with Collector(stand.namespace) as collector, \
