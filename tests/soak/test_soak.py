@@ -18,6 +18,7 @@ sys.path[:0] = [str(REPOSITORY / "tests" / "soak"), str(REPOSITORY / "tests" / "
 import live_runner      # noqa: E402
 import rate_search      # noqa: E402
 import samples          # noqa: E402
+import soak as soak_runs    # noqa: E402
 import verdict          # noqa: E402
 from rate_search import Trial   # noqa: E402
 from samples import Sample      # noqa: E402
@@ -140,6 +141,13 @@ class TinySoakTest(unittest.TestCase):
         self.assert_noticed(lambda outcome: outcome["fault_failures"].append("scrape"), "faults")
         self.assert_noticed(lambda outcome: outcome.update(rate_held=2), "frames a second")
         self.assert_noticed(lambda outcome: outcome.update(second_sent=0), "second port")
+
+
+class RateTest(unittest.TestCase):
+
+    def test_what_has_to_be_held_is_80_percent_of_the_highest(self):
+        plan = soak_runs.Plan(seconds=1, seed=1)
+        self.assertAlmostEqual(soak_runs.rate_for(plan, 300_000) * plan.rate_held, 240_000)
 
 
 class CommandLineTest(unittest.TestCase):
