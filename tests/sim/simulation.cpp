@@ -50,7 +50,8 @@ SeedResult::Survived survived_by(const World& world, const VirtualPort& port,
       .overflowed = ledger.workers.expired[index_of(EndReason::overflow)].records,
       .worker_turns_kept = injector.turns_kept().workers,
       .exporter_turns_kept = injector.turns_kept().exporter,
-      .clocks_set = virtual_clock.times_set(),
+      .tsc_steps = virtual_clock.tsc_steps(),
+      .wall_clock_set = virtual_clock.times_set(),
       .settings_taken = world.settings_taken(),
       .errands_done = world.errands_done()};
   for (const CollectorView& view : world.network().views()) {

@@ -30,7 +30,8 @@ struct SeedResult {
     uint64_t overflowed = 0;
     uint64_t worker_turns_kept = 0;
     uint64_t exporter_turns_kept = 0;
-    uint64_t clocks_set = 0;
+    uint64_t tsc_steps = 0;
+    uint64_t wall_clock_set = 0;
     uint64_t settings_taken = 0;
     uint64_t errands_done = 0;
     uint64_t routes_seen = 0;  // collectors to whom the last record came with a next hop

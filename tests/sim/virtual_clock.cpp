@@ -22,7 +22,7 @@ void VirtualClock::begin(int64_t unix_ms, int64_t tsc_fast_ppm) noexcept {
   begun_ = true;
   fast_ppm_ = tsc_fast_ppm;
   tsc_ = tsc_at_begin;
-  times_set_ = 0;
+  tsc_steps_ = times_set_ = 0;
   monotonic_ns_ = 1000 * ns_per_s;
   wall_ns_ = unix_ms * ns_per_ms;
 }
@@ -36,7 +36,7 @@ void VirtualClock::pass_ms(uint64_t ms) noexcept {
 
 void VirtualClock::step_tsc_ms(int64_t ms) noexcept {
   tsc_ += static_cast<uint64_t>(ms * ns_per_ms);
-  ++times_set_;
+  ++tsc_steps_;
 }
 
 void VirtualClock::set_wall_ms(int64_t ms_on) noexcept {

@@ -18,7 +18,8 @@ class VirtualClock {
   // Somebody sets the wall clock.
   void set_wall_ms(int64_t ms_on) noexcept;
 
-  // How often either was set since begin().
+  // How often, since begin().
+  [[nodiscard]] uint64_t tsc_steps() const noexcept { return tsc_steps_; }
   [[nodiscard]] uint64_t times_set() const noexcept { return times_set_; }
 
   [[nodiscard]] bool begun() const noexcept { return begun_; }
@@ -36,6 +37,7 @@ class VirtualClock {
   uint64_t tsc_ = 0;
   uint64_t monotonic_ns_ = 0;
   int64_t wall_ns_ = 0;
+  uint64_t tsc_steps_ = 0;
   uint64_t times_set_ = 0;
 };
 
