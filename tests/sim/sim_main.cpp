@@ -172,12 +172,10 @@ int print(std::span<const Told> all) {
       s.steps, s.packets, s.missed, s.without_buffer, s.records_sent, s.lost_ring_full,
       s.lost_send_failed, s.lost_write_failed, s.lost_on_the_way, s.sends_refused, s.evicted,
       s.overflowed);
-  fmt::print(
-      "worker_turns_kept {}\nexporter_turns_kept {}\ntsc_steps {}\nwall_clock_set "
-      "{}\nsettings_taken {}\n"
-      "errands_done {}\nroutes_seen {}\n",
-      s.worker_turns_kept, s.exporter_turns_kept, s.tsc_steps, s.wall_clock_set, s.settings_taken,
-      s.errands_done, s.routes_seen);
+  fmt::print("worker_turns_kept {}\nexporter_turns_kept {}\ntsc_steps {}\nwall_clock_set {}\n",
+             s.worker_turns_kept, s.exporter_turns_kept, s.tsc_steps, s.wall_clock_set);
+  fmt::print("settings_taken {}\nerrands_done {}\nroutes_seen {}\n", s.settings_taken,
+             s.errands_done, s.routes_seen);
   fmt::print("{} seeds, {} failed, hash {:016x}\n", sum.done, sum.failed, sum.hash);
   return sum.failed == 0 ? 0 : 1;
 }
